@@ -1,0 +1,1 @@
+"""Orkee for Jupyter: run containers from a notebook."""

@@ -1,0 +1,61 @@
+"""The one error type of Orkee: a stable code, a sentence of cause, a sentence of remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+#: Every code there is, with what it means. The HTTP status of each stands in
+#: :mod:`orkee_jupyter.problems`.
+CODES: Final[Mapping[str, str]] = {
+    "invalid_request": "The request is not what the interface takes.",
+    "invalid_json": "The body is not JSON.",
+    "invalid_port": "A port is not a number from 1 to 65535.",
+    "invalid_ttl": "A lifetime is not a duration within the limits.",
+    "invalid_template": "A template's file has an error.",
+    "unknown_template": "There is no template of that name.",
+    "unknown_image": "The image does not exist or no registry that has it answers.",
+    "setup_failed": "A setup command of the template failed.",
+    "command_not_found": "The command is not in the image.",
+    "command_not_executable": "The command exists but may not be executed.",
+    "command_exited": "The sandbox's command ended at once.",
+    "invalid_directory": "The working directory does not exist in the sandbox.",
+    "sandbox_not_found": "There is no sandbox of that id or name.",
+    "ambiguous_id": "More than one sandbox begins with that prefix.",
+    "sandbox_not_active": "The sandbox is in a state that does not allow this.",
+    "name_taken": "An active sandbox has that name already.",
+    "too_many_sandboxes": "The limit of active sandboxes is reached.",
+    "sandbox_lost": "The sandbox ended while the call was under way.",
+    "body_too_large": "The body is larger than the interface takes.",
+    "unauthenticated": "The request carries no valid identity.",
+    "forbidden": "This user may not do that.",
+    "no_engine": "No Dagger engine can be used.",
+    "engine_lost": "The Dagger engine or its session died.",
+    "engine_timeout": "The Dagger engine did not answer in time.",
+    "engine_failed": "The Dagger engine refused or failed.",
+    "link_failed": "The daemon in the container did not connect in time.",
+    "disk_full": "A disk is full.",
+    "store_locked": "Another process holds the database.",
+    "store_failed": "The database cannot be used.",
+    "server_unreachable": "No Orkee server answers.",
+    "internal": "A defect in Orkee.",
+}
+
+
+class OrkeeError(Exception):
+    """An error with a stable ``code``, one sentence of cause and one of remedy.
+
+    ``details`` holds JSON-ready facts for programs (such as ``exit_code`` or
+    the last log lines); it never holds a secret.
+    """
+
+    def __init__(
+        self, code: str, cause: str, remedy: str = "", *, details: Mapping[str, Any] | None = None
+    ) -> None:
+        if code not in CODES:
+            raise ValueError(f"unknown error code {code!r}")
+        super().__init__(f"{cause} {remedy}".strip())
+        self.code = code
+        self.cause = cause
+        self.remedy = remedy
+        self.details: dict[str, Any] = dict(details or {})

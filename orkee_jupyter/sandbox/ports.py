@@ -1,0 +1,175 @@
+"""What the manager needs from outside, as protocols: store, engine, daemon.
+
+The real ones live in ``store/``, ``dagger/`` and ``sandboxd/``; the fakes of the
+unit tests pass the same contract tests (``tests/contract``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .model import ExecRequest, Exit, ListQuery, LogEntry, LogQuery, Output, Page, Sandbox
+
+#: Called with a sentence for each step of something long ("pulling node:18-alpine").
+Progress = Callable[[str], None]
+
+
+class Store(Protocol):
+    """Rows of ``sandbox_sessions``. Raises OrkeeError ``store_*`` or ``disk_full``."""
+
+    async def insert(self, sandbox: Sandbox) -> None: ...
+    async def update(self, sandbox: Sandbox) -> None:
+        """Write every field of an existing row."""
+
+    async def touch(self, sandbox_id: str, last_active_at: int, expires_at: int) -> None:
+        """Renew a lifetime. Never moves either value back."""
+
+    async def get(self, sandbox_id: str) -> Sandbox | None: ...
+    async def find(self, ref: str, user_id: str | None) -> Sequence[Sandbox]:
+        """Return the rows that ``ref`` may mean, best first, of that user (None: of any).
+
+        A full id gives that row. Else the live or paused rows of that name;
+        else the newest ended row of that name; else the rows whose id begins with it
+        (at least 4 digits).
+        """
+
+    async def list(self, query: ListQuery, user_id: str | None) -> Page: ...
+    async def live(self) -> Sequence[Sandbox]:
+        """Return all rows that are creating, active or paused."""
+
+    async def expired(self, now: int) -> Sequence[Sandbox]:
+        """Return the active and paused rows whose ``expires_at`` is at or before ``now``."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and with which token the daemon of one sandbox dials its server."""
+
+    link: str  # "direct" or "forwarded"
+    token: str
+    socket_path: str | None = None  # forwarded: the unix socket to hand to Dagger
+    address: str | None = None  # direct: "10.87.0.1:40123", as seen by the container
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDefinition:
+    """What a container is made from. What differs in use goes over the control stream."""
+
+    sandbox_id: str
+    image: str
+    setup: tuple[str, ...]
+    working_directory: str
+    endpoint: Endpoint
+
+
+class Engine(Protocol):
+    """Starts and ends containers.
+
+    Raises OrkeeError ``no_engine``, ``engine_*``, ``unknown_image``, ``setup_failed``, ``disk_full``.
+    """
+
+    async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
+        """Start a container whose first process is sandboxd; return its container id."""
+
+    async def stop(self, sandbox_id: str) -> None:
+        """End the container at once, if there is one."""
+
+    async def empty_workspace(self, sandbox_id: str) -> None:
+        """Empty the sandbox's cache volume (it cannot be deleted by name)."""
+
+    async def direct_listener(self) -> Any | None:
+        """Return a listening ``socket.socket`` inside the engine's network.
+
+        None if this engine has no direct link.
+        """
+
+    def on_lost(self, callback: Callable[[Sequence[str], str], None]) -> None:
+        """Have ``callback(sandbox_ids, reason)`` called when running containers were lost."""
+
+    async def status(self) -> Mapping[str, Any]:
+        """Return which engine is in use and why the others are not, JSON-ready."""
+
+    async def close(self) -> None:
+        """End every container that this engine object started, and the session."""
+
+
+class ExecStream(Protocol):
+    """A command that runs in a sandbox."""
+
+    pid: int
+
+    def __aiter__(self) -> AsyncIterator[Output]:
+        """Yield output as it comes, until the command has ended."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to stdin; waits while the command does not read."""
+
+    async def end_stdin(self) -> None: ...
+    async def signal(self, name: str) -> None: ...
+    async def exit(self) -> Exit:
+        """Wait for the end. Raises OrkeeError ``sandbox_lost`` if the sandbox ended first."""
+
+    async def close(self) -> None:
+        """End the command if it still runs, and free the stream. May be called twice."""
+
+
+class Daemon(Protocol):
+    """The sandboxd of one running sandbox."""
+
+    async def start(
+        self, command: Sequence[str] | None, env: Mapping[str, str], cwd: str
+    ) -> int | None:
+        """Start the main command, once; return its pid.
+
+        Raises ``command_not_found``, ``command_not_executable``, ``invalid_directory``.
+        """
+
+    async def exec(self, request: ExecRequest) -> ExecStream: ...
+    async def stop(self, grace: float) -> None:
+        """Ask for an orderly end: TERM, ``grace`` seconds, KILL.
+
+        Returns when the daemon has gone, at most a second after the grace.
+        """
+
+    def main_exit(self) -> Awaitable[Exit]:
+        """Wait for the end of the main command. Cancelling the wait changes nothing."""
+
+    def lost(self) -> Awaitable[str]:
+        """Wait for the loss of the daemon; gives the reason."""
+
+
+class DaemonHub(Protocol):
+    """Where daemons dial in; one place per sandbox."""
+
+    async def open(self, sandbox_id: str) -> Endpoint:
+        """Make a place (token, socket, log spool) for a sandbox's daemon."""
+
+    async def connected(self, sandbox_id: str, timeout: float) -> Daemon:
+        """Wait for the daemon's hello. Raises ``link_failed`` after ``timeout`` seconds."""
+
+    def logs(self, sandbox_id: str, query: LogQuery) -> AsyncIterator[LogEntry]:
+        """Yield the log.
+
+        With ``follow`` until the command's output has ended or the place is closed.
+        """
+
+    async def close(self, sandbox_id: str) -> None:
+        """End every stream, remove token and socket. The log stays readable until ``forget``."""
+
+    async def forget(self, sandbox_id: str) -> None:
+        """Remove the kept log."""
+
+    async def shutdown(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as the domain sees it; a parameter, so that tests own it."""
+
+    def now(self) -> float:
+        """Return seconds since 1970."""
+
+    async def sleep(self, seconds: float) -> None: ...
