@@ -1,0 +1,62 @@
+# Orkee for Jupyter. `make demo` and `make test` do all set-up themselves, on a
+# bare Debian 12 machine with Python 3.11, git, make and root or sudo.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lab check format unit integration notebooks go bench lock reference wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## install everything: Python packages, the engine, base images
+	@PYTHON=$(PYTHON) sh scripts/setup.sh
+
+demo: setup ## the main job: run notebooks/quickstart.ipynb against a real Jupyter server
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## everything: checks, Go tests, unit and integration tests, notebooks
+	@$(MAKE) --no-print-directory check go unit integration notebooks
+
+lab: setup ## open JupyterLab with the extension; prints its URL
+	@$(BIN)/jupyter lab --no-browser --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
+
+check: ## lint, format, types, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/unasync.py --check
+	$(BIN)/python scripts/reference.py --check
+	@sh scripts/go.sh check
+
+go: ## the Go tests, with the race detector where cgo can be used
+	@sh scripts/go.sh test
+
+unit: ## the Python tests that need no engine
+	$(BIN)/pytest -q -m "not engine"
+
+integration: ## the Python tests on the real engine
+	$(BIN)/pytest -q -m engine
+
+notebooks: ## run the notebooks and compare their outputs
+	$(BIN)/pytest -q --nbval --nbval-current-env -p no:cacheprovider -W default notebooks
+
+format: ## mend lint and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	gofmt -w engine sandboxd
+
+lock: ## resolve the dependencies anew into requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --extra lab --group dev -o requirements.lock pyproject.toml
+
+reference: ## write docs/reference anew from the code
+	$(BIN)/python scripts/reference.py
+
+wheel: setup ## build the wheel into dist/
+	$(BIN)/hatch build 2>/dev/null || $(BIN)/python -m hatchling build
+
+clean: ## remove what was built in this folder; the data folder is kept
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis orkee_jupyter/sandboxd/bin
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
