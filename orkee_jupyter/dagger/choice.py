@@ -1,0 +1,185 @@
+"""Which engine to use: the first that works, and why the others are not used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import paths
+from ..sandbox.errors import OrkeeError
+from .native import NativeEngine
+
+#: What the Dagger CLI can dial (its ``engine/client/drivers``).
+SCHEMES = (
+    "unix",
+    "tcp",
+    "docker-container",
+    "podman-container",
+    "kube-pod",
+    "image",
+    "docker-image",
+    "ssh",
+)
+_PROBE = 5.0  # seconds
+INSTALL = "Run `orkee engine install` for the native engine, or start Docker or Podman."
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An engine that could be used; ``reason`` says why it can or can't."""
+
+    kind: str  # "configured", "native", "docker" or "podman"
+    usable: bool
+    reason: str
+    runner_host: str | None = None
+
+
+def configured_host(trait: str | None) -> str | None:
+    """Return the configured engine: the trait, else the environment."""
+    return (
+        trait
+        or os.environ.get("ORKEE_RUNNER_HOST")
+        or os.environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST")
+        or None
+    )
+
+
+async def survey(runner_host: str | None, native: NativeEngine) -> Sequence[Candidate]:
+    """Return every candidate in the order of choice."""
+    return [
+        await _configured(configured_host(runner_host)),
+        await _native(native),
+        await _container_tool("docker"),
+        await _container_tool("podman"),
+    ]
+
+
+async def choose(runner_host: str | None, native: NativeEngine) -> Candidate:
+    """Return the first candidate that works, without asking those behind it.
+
+    Raises OrkeeError ``no_engine`` whose details hold all of them.
+    """
+    seen: list[Candidate] = []
+    probes: Sequence[Callable[[], Awaitable[Candidate]]] = (
+        lambda: _configured(configured_host(runner_host)),
+        lambda: _native(native),
+        lambda: _container_tool("docker"),
+        lambda: _container_tool("podman"),
+    )
+    for probe in probes:
+        candidate = await probe()
+        if candidate.usable:
+            return candidate
+        seen.append(candidate)
+    why = "; ".join(f"{each.kind}: {each.reason}" for each in seen)
+    raise OrkeeError(
+        "no_engine",
+        f"No Dagger engine can be used ({why}).",
+        INSTALL,
+        details={"candidates": [asdict(each) for each in seen]},
+    )
+
+
+def cli() -> Path | None:
+    """Return the ``dagger`` command to use, None where there is none.
+
+    The engine and the command must be of one version: the one we built, one
+    that the user names, or one on the PATH.
+    """
+    named = os.environ.get("_EXPERIMENTAL_DAGGER_CLI_BIN")
+    built = paths.engine_dir() / "bin" / "dagger"
+    found = shutil.which("dagger")
+    for path in (named, built, found):
+        if path and os.access(path, os.X_OK):
+            return Path(path)
+    return None
+
+
+async def report(runner_host: str | None, native: NativeEngine) -> Mapping[str, Any]:
+    """Return the survey as JSON-ready facts: ``chosen`` (or None) and ``candidates``."""
+    candidates = await survey(runner_host, native)
+    chosen = next((each for each in candidates if each.usable), None)
+    status = await native.status() if native.installed() else None
+    command = cli()
+    return {
+        "version": paths.ENGINE_VERSION,
+        "chosen": chosen.kind if chosen else None,
+        "runner_host": chosen.runner_host if chosen else None,
+        "remedy": None if chosen else INSTALL,
+        "candidates": [asdict(each) for each in candidates],
+        "native": status,
+        "cli": str(command) if command else None,
+    }
+
+
+async def _configured(host: str | None) -> Candidate:
+    if host is None:
+        return Candidate("configured", False, "none is configured (runner_host)")
+    url = urlsplit(host)
+    if url.scheme not in SCHEMES:
+        return Candidate("configured", False, f"{host!r} is none of {', '.join(SCHEMES)}", host)
+    if url.scheme == "unix" and not await _dials(path=url.path):
+        return Candidate("configured", False, f"nothing answers at {host}", host)
+    if url.scheme == "tcp":
+        try:
+            address = (url.hostname or "", url.port or 0)
+        except ValueError:
+            return Candidate("configured", False, f"{host!r} has no valid port", host)
+        if not await _dials(address=address):
+            return Candidate("configured", False, f"nothing answers at {host}", host)
+    return Candidate("configured", True, f"configured: {host}", host)
+
+
+async def _dials(path: str | None = None, address: tuple[str, int] | None = None) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE):
+            if path is not None:
+                _, writer = await asyncio.open_unix_connection(path)
+            else:
+                _, writer = await asyncio.open_connection(*(address or ("", 0)))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+async def _native(native: NativeEngine) -> Candidate:
+    missing = native.missing()
+    if missing:
+        return Candidate("native", False, f"not installed ({', '.join(missing)} missing)")
+    state = await native.status()
+    if state.get("ready"):
+        return Candidate("native", True, "runs", native.runner_host)
+    facts = await native.check()
+    if not facts.get("ok"):
+        return Candidate("native", False, "; ".join(facts.get("problems", ())) or "cannot run here")
+    return Candidate("native", True, "installed", native.runner_host)
+
+
+async def _container_tool(name: str) -> Candidate:
+    if shutil.which(name) is None:
+        return Candidate(name, False, f"{name} is not installed")
+    process = await asyncio.create_subprocess_exec(
+        name,
+        "version",
+        "--format",
+        "{{.Server.Version}}",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), _PROBE)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Candidate(name, False, f"{name} does not answer")
+    if process.returncode != 0:
+        return Candidate(name, False, f"{name} is installed but its service does not answer")
+    return Candidate(name, True, f"{name} {output.decode(errors='replace').strip()} answers")

@@ -1,0 +1,188 @@
+"""The Engine of the sandbox domain, on Dagger: one session, rebuilt when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..sandbox.errors import OrkeeError
+from ..sandbox.ports import ContainerDefinition, Progress
+from ..sandboxd.binary import binary
+from . import choice
+from .containers import Containers
+from .loop_thread import LoopThread
+from .native import NativeEngine
+from .session import Session, SessionConfig
+
+Lost = Callable[[Sequence[str], str], None]
+
+
+@dataclass(slots=True)
+class _Current:
+    """What a running session consists of."""
+
+    candidate: choice.Candidate
+    session: Session
+    containers: Containers
+    hold: asyncio.Task[None] | None  # keeps the native engine running and notices its end
+
+
+class DaggerEngine:
+    """Implements :class:`orkee_jupyter.sandbox.ports.Engine`.
+
+    ``folder`` takes the session's log. Nothing is started before the first
+    call that needs the engine.
+    """
+
+    def __init__(
+        self, runner_host: str | None, folder: Path, *, native: NativeEngine | None = None
+    ) -> None:
+        self._runner_host = runner_host
+        self._log = folder / "logs" / f"session-{os.getpid()}.log"
+        self._native = native or NativeEngine()
+        self._thread = LoopThread("orkee-dagger")
+        self._lock: asyncio.Lock | None = None  # made in the thread
+        self._current: _Current | None = None
+        self._closing = False
+        self._lost: Lost | None = None
+        self._lost_loop: asyncio.AbstractEventLoop | None = None
+
+    def on_lost(self, callback: Lost) -> None:
+        """Have ``callback(sandbox_ids, reason)`` called on the loop that registers it."""
+        self._lost = callback
+        with contextlib.suppress(RuntimeError):
+            self._lost_loop = asyncio.get_running_loop()
+
+    async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
+        """Start a container whose first process is sandboxd; return its host name."""
+        loop = asyncio.get_running_loop()
+
+        def report(step: str) -> None:
+            loop.call_soon_threadsafe(progress, step)
+
+        async def run() -> str:
+            current = await self._ensure(report)
+            return await current.containers.start(definition, report)
+
+        return await self._thread.call(run())
+
+    async def stop(self, sandbox_id: str) -> None:
+        """End the container at once, if there is one."""
+
+        async def run() -> None:
+            if self._current is not None:
+                await self._current.containers.stop(sandbox_id)
+
+        await self._thread.call(run())
+
+    async def empty_workspace(self, sandbox_id: str) -> None:
+        """Empty the sandbox's cache volume, starting the engine if need be."""
+
+        async def run() -> None:
+            current = await self._ensure(lambda _: None)
+            await current.containers.empty(sandbox_id)
+
+        await self._thread.call(run())
+
+    async def direct_listener(self) -> tuple[socket.socket, str] | None:
+        """Return a listener inside the native engine's network and its address, else None."""
+
+        async def run() -> tuple[socket.socket, str] | None:
+            current = await self._ensure(lambda _: None)
+            if current.candidate.kind != "native":
+                return None
+            return await self._native.listener()
+
+        return await self._thread.call(run())
+
+    async def status(self) -> Mapping[str, Any]:
+        """Return which engine is used and why the others are not, JSON-ready."""
+        report = dict(await choice.report(self._runner_host, self._native))
+        current = self._current
+        report["session"] = (
+            {"pid": current.session.pid, "engine": current.candidate.kind} if current else None
+        )
+        return report
+
+    async def close(self) -> None:
+        """End every container that this object started, and the session."""
+        self._closing = True
+
+        async def run() -> None:
+            current, self._current = self._current, None
+            if current is not None:
+                await current.session.close()
+                if current.hold is not None:
+                    current.hold.cancel()
+
+        await self._thread.call(run())
+        await self._thread.close()
+
+    # What follows runs in the thread.
+
+    async def _ensure(self, progress: Progress) -> _Current:
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        async with self._lock:
+            if self._closing:
+                raise OrkeeError("engine_lost", "The server is stopping.")
+            if self._current is None:
+                self._current = await self._connect(progress)
+            return self._current
+
+    async def _connect(self, progress: Progress) -> _Current:
+        candidate = await choice.choose(self._runner_host, self._native)
+        hold: asyncio.Task[None] | None = None
+        if candidate.kind == "native":
+            await self._native.start(progress)
+            hold = asyncio.get_running_loop().create_task(self._native.hold())
+        command = choice.cli()
+        if command is None:
+            progress("downloading the Dagger command")
+            command = await _download_cli()
+        progress(f"connecting to the Dagger engine ({candidate.kind})")
+        config = SessionConfig(command, candidate.runner_host, self._log)
+        try:
+            session = await Session.start(config, self._session_ended)
+        except BaseException:
+            if hold is not None:
+                hold.cancel()
+            raise
+        if hold is not None:
+            # A session outlives its engine and answers from a new, empty one:
+            # so the end of the engine has to be the end of the session.
+            hold.add_done_callback(lambda task: None if task.cancelled() else session.kill())
+        return _Current(candidate, session, Containers(session.client, binary), hold)
+
+    def _session_ended(self, session: Session) -> None:
+        current = self._current
+        if current is None or current.session is not session or self._closing:
+            return
+        self._current = None
+        engine_ended = current.hold is not None and current.hold.done()
+        if current.hold is not None:
+            current.hold.cancel()
+        lost = current.containers.ids()
+        reason = "the engine ended" if engine_ended else "the engine's session ended"
+        if self._lost is not None and self._lost_loop is not None and lost:
+            self._lost_loop.call_soon_threadsafe(self._lost, lost, reason)
+
+
+async def _download_cli() -> Path:
+    """Have the SDK fetch the command that fits it (a user with Docker and a network)."""
+    from dagger.provisioning._download import Downloader
+
+    try:
+        return Path(await Downloader())
+    except Exception as error:
+        raise OrkeeError(
+            "no_engine",
+            f"The Dagger command could not be downloaded: {error}.",
+            "Run `orkee engine install` to build it.",
+        ) from error

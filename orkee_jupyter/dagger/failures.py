@@ -1,0 +1,74 @@
+"""Dagger's exceptions as OrkeeErrors: none of them leaves this package."""
+
+from __future__ import annotations
+
+import re
+
+import dagger
+
+from ..sandbox.errors import OrkeeError
+
+#: Last lines of a failed setup command that an error shows.
+_LINES = 20
+_TRACE = re.compile(r"\s*\[traceparent:[^\]]*\]")
+_UNREACHABLE = ("dial tcp", "i/o timeout", "no such host", "connection refused", "EOF")
+_STAND_INS = "Without a registry, `orkee engine images` builds stand-ins from Debian packages."
+
+
+def translate(error: BaseException, *, image: str | None = None) -> OrkeeError:
+    """Return what an exception of the SDK means, as an error of ours."""
+    if isinstance(error, OrkeeError):
+        return error
+    if isinstance(error, TimeoutError):
+        return OrkeeError(
+            "engine_timeout",
+            "The Dagger engine did not answer in time.",
+            "Try again; `orkee engine logs` shows what it does.",
+        )
+    message = _TRACE.sub("", str(error)).strip()
+    if "no space left on device" in message:
+        return OrkeeError(
+            "disk_full", "The disk of the Dagger engine is full.", "Free space and try again."
+        )
+    if isinstance(error, dagger.ExecError):
+        return _setup_failed(error)
+    if image is not None and isinstance(error, dagger.QueryError):
+        return _unknown_image(image, message)
+    if isinstance(error, dagger.QueryError):
+        return OrkeeError("engine_failed", f"The Dagger engine failed: {message}.")
+    return OrkeeError(
+        "engine_lost",
+        f"The connection to the Dagger engine broke: {message or type(error).__name__}.",
+        "Try again; `orkee engine status` shows the engine.",
+    )
+
+
+def _setup_failed(error: dagger.ExecError) -> OrkeeError:
+    command = error.command[-1] if error.command else ""
+    lines = f"{error.stdout}\n{error.stderr}".strip().splitlines()[-_LINES:]
+    last = f": {lines[-1]}" if lines else ""
+    return OrkeeError(
+        "setup_failed",
+        f"The setup command {command!r} ended with code {error.exit_code}{last}.",
+        "Correct the template's `setup`.",
+        details={"exit_code": error.exit_code, "lines": lines},
+    )
+
+
+def _unknown_image(image: str, message: str) -> OrkeeError:
+    if any(sign in message for sign in _UNREACHABLE):
+        return OrkeeError(
+            "unknown_image", f"No registry answers for the image {image!r}.", _STAND_INS
+        )
+    if "invalid reference" in message or "failed to parse" in message:
+        return OrkeeError(
+            "unknown_image",
+            f"{image!r} is not the name of an image.",
+            "Write it as in `docker pull`, such as node:18-alpine.",
+        )
+    return OrkeeError(
+        "unknown_image",
+        f"The image {image!r} does not exist or may not be pulled.",
+        f"Check its name and tag. {_STAND_INS}",
+        details={"message": message[:1000]},
+    )
