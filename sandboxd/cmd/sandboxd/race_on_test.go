@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// raceEnabled: memory is no measure then.
+const raceEnabled = true

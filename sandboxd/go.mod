@@ -1,0 +1,3 @@
+module github.com/orkee/orkee-jupyter/sandboxd
+
+go 1.25

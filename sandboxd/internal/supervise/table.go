@@ -1,0 +1,157 @@
+//go:build linux
+
+// Package supervise starts commands, follows them to their end, reaps what they
+// leave behind and ends everything on request.
+package supervise
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/orkee/orkee-jupyter/sandboxd/internal/wire"
+)
+
+const prSetChildSubreaper = 36
+
+// Table knows every process that sandboxd started. It is the one place that
+// starts and waits, so neither os/exec nor os.Process is used beside it: a
+// reaper of orphans would steal their exit statuses.
+type Table struct {
+	mu       sync.Mutex
+	procs    map[int]*Process
+	stopping bool
+	empty    chan struct{} // closed and replaced whenever no child is left
+}
+
+// NewTable makes this process the parent of orphans below it and begins to reap.
+func NewTable() (*Table, error) {
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
+		return nil, os.NewSyscallError("prctl", errno)
+	}
+	t := &Table{procs: map[int]*Process{}, empty: make(chan struct{})}
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGCHLD)
+	go func() {
+		for range ended {
+			t.reap()
+		}
+	}()
+	return t, nil
+}
+
+// reap collects every ended child: ours are told, orphans are only buried.
+func (t *Table) reap() {
+	// Held throughout: a command may end before Start has entered it.
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case err != nil: // ECHILD: nothing is left
+			close(t.empty)
+			t.empty = make(chan struct{})
+			return
+		case pid == 0:
+			return
+		}
+		if p := t.procs[pid]; p != nil {
+			delete(t.procs, pid)
+			p.end(status)
+		}
+	}
+}
+
+// hasChildren reports whether any child is left, and a channel that is closed
+// when the last one has been reaped.
+func (t *Table) hasChildren() (bool, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var info [128]byte // a siginfo_t, of no interest
+	_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, 0, 0, uintptr(unsafe.Pointer(&info)),
+		syscall.WEXITED|syscall.WNOHANG|syscall.WNOWAIT, 0, 0)
+	return errno != syscall.ECHILD, t.empty
+}
+
+// StopAll sends TERM to every process below this one, KILL after the grace, and
+// returns when none is left (or, should one be unkillable, 5 s after that).
+// No command starts from then on.
+func (t *Table) StopAll(grace time.Duration) {
+	t.mu.Lock()
+	t.stopping = true
+	t.mu.Unlock()
+	if grace > 0 {
+		for _, pid := range descendants() {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+			_ = syscall.Kill(pid, syscall.SIGCONT) // a stopped one cannot obey
+		}
+		if t.waitEmpty(grace) {
+			return
+		}
+	}
+	// Repeated, since a dying parent may just have forked.
+	for range 100 {
+		for _, pid := range descendants() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		if t.waitEmpty(50 * time.Millisecond) {
+			return
+		}
+	}
+}
+
+func (t *Table) waitEmpty(limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		some, empty := t.hasChildren()
+		if !some {
+			return true
+		}
+		select {
+		case <-empty:
+		case <-timer.C:
+			some, _ := t.hasChildren()
+			return !some
+		}
+	}
+}
+
+// descendants lists the pids below this process, parents before children.
+func descendants() []int {
+	children := map[int][]int{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// The name in parentheses may hold anything, so count from its end.
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(fields) < 2 || fields[0] == "Z" {
+			continue
+		}
+		parent, _ := strconv.Atoi(fields[1])
+		children[parent] = append(children[parent], pid)
+	}
+	found := children[os.Getpid()]
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i]]...)
+	}
+	return found
+}
+
+var errStopping = wire.Fail("stopping", "the sandbox is being stopped")

@@ -1,0 +1,83 @@
+"""An engine whose containers are entries of a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.ports import ContainerDefinition, Progress
+
+from .points import Points
+
+IMAGES = frozenset({"node:18-alpine", "python:3.11-slim", "debian:bookworm-slim"})
+
+
+class FakeEngine:
+    """An ``Engine``. ``boot`` is called with each new container's id, as its sandboxd."""
+
+    def __init__(
+        self,
+        points: Points | None = None,
+        boot: Callable[[str], Awaitable[object]] | None = None,
+    ) -> None:
+        self._points = points or Points()
+        self._boot = boot
+        self._callbacks: list[Callable[[Sequence[str], str], None]] = []
+        self.running: dict[str, ContainerDefinition] = {}
+        self.workspaces: set[str] = set()  # cache volumes that may hold something
+        self.closed = False
+
+    async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
+        if definition.image not in IMAGES:
+            raise OrkeeError(
+                "unknown_image", f"No registry has the image {definition.image}.", "Check its name."
+            )
+        progress(f"pulling {definition.image}")
+        if "false" in definition.setup:
+            raise OrkeeError(
+                "setup_failed",
+                "The setup command 'false' failed with exit code 1.",
+                "Correct the template.",
+                details={"command": "false", "exit_code": 1},
+            )
+        self.workspaces.add(definition.sandbox_id)
+        self.running[definition.sandbox_id] = definition
+        try:
+            await self._points.enter("engine.start")
+        except OrkeeError:
+            # As the real one: an error of its own means that nothing was left behind.
+            self.workspaces.discard(definition.sandbox_id)
+            self.running.pop(definition.sandbox_id, None)
+            raise
+        if self._boot is not None:
+            await self._boot(definition.sandbox_id)
+        return f"container-{definition.sandbox_id[:12]}"
+
+    async def stop(self, sandbox_id: str) -> None:
+        await self._points.enter("engine.stop")
+        self.running.pop(sandbox_id, None)
+
+    async def empty_workspace(self, sandbox_id: str) -> None:
+        await self._points.enter("engine.empty_workspace")
+        self.workspaces.discard(sandbox_id)
+
+    async def direct_listener(self) -> Any | None:
+        return None
+
+    def on_lost(self, callback: Callable[[Sequence[str], str], None]) -> None:
+        self._callbacks.append(callback)
+
+    async def status(self) -> Mapping[str, Any]:
+        return {"engine": "fake", "running": len(self.running)}
+
+    async def close(self) -> None:
+        self.running.clear()
+        self.closed = True
+
+    def lose(self, reason: str) -> None:
+        """Die, as an engine does: every container is gone at once."""
+        ids = list(self.running)
+        self.running.clear()
+        for callback in self._callbacks:
+            callback(ids, reason)

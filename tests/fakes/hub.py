@@ -1,0 +1,251 @@
+"""A hub whose daemons and containers are objects of the test's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from orkee_jupyter.sandbox.clock import within
+from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.model import ExecRequest, Exit, LogEntry, LogQuery, Output
+from orkee_jupyter.sandbox.ports import Clock, Endpoint
+
+from .points import Points
+from .program import Process, check_program
+
+
+def _lost(reason: str) -> OrkeeError:
+    return OrkeeError("sandbox_lost", f"The sandbox ended: {reason}.", "Create a new one.")
+
+
+class Place:
+    """Where one daemon dials in, and the log that it leaves."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.token = secrets.token_hex(8)
+        self.daemon: asyncio.Future[FakeDaemon] = asyncio.get_running_loop().create_future()
+        self.log: list[LogEntry] = []
+        self.ended = False  # no more log comes
+        self.closed = False
+        self.changed = asyncio.Event()
+
+    def emit(self, stream: str, data: bytes) -> None:
+        self.log.append(LogEntry(len(self.log) + 1, self.clock.now(), stream, data))
+        self.wake()
+
+    def wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class FakeExec:
+    """A command that runs in a fake container."""
+
+    def __init__(self, pid: int, request: ExecRequest, clock: Clock) -> None:
+        self.pid = pid
+        self.closed = False
+        self._output: asyncio.Queue[Output | None] = asyncio.Queue()
+        self._process = Process(
+            request.command, lambda stream, data: self._output.put_nowait(Output(stream, data))
+        )
+        if not request.stdin:
+            self._process.stdin.put_nowait(None)
+        self._lost: str | None = None
+        self._ending = asyncio.get_running_loop().create_task(self._end(request, clock))
+
+    async def _end(self, request: ExecRequest, clock: Clock) -> Exit:
+        timed_out = False
+        if request.timeout:
+            try:
+                await within(clock, request.timeout, asyncio.shield(self._process.task))
+            except TimeoutError:
+                timed_out = True
+                self._process.kill("TERM")
+        ended = await self._process.task
+        self._output.put_nowait(None)
+        return Exit(ended.exit_code, ended.signal, timed_out, 0.0)
+
+    def __aiter__(self) -> AsyncIterator[Output]:
+        return self._outputs()
+
+    async def _outputs(self) -> AsyncIterator[Output]:
+        while (output := await self._output.get()) is not None:
+            yield output
+
+    async def write(self, data: bytes) -> None:
+        self._process.stdin.put_nowait(data)
+
+    async def end_stdin(self) -> None:
+        self._process.stdin.put_nowait(None)
+
+    async def signal(self, name: str) -> None:
+        self._process.kill(name)
+
+    async def exit(self) -> Exit:
+        ended = await asyncio.shield(self._ending)
+        if self._lost is not None:
+            raise _lost(self._lost)
+        return ended
+
+    async def close(self) -> None:
+        self.closed = True
+        self._process.kill("KILL")
+        await asyncio.wait({self._ending})
+
+    def lose(self, reason: str) -> None:
+        if not self._ending.done():
+            self._lost = reason
+        self._process.kill("KILL")
+
+
+class FakeDaemon:
+    """A ``Daemon``: runs the programs of :mod:`tests.fakes.program`."""
+
+    def __init__(self, place: Place, points: Points) -> None:
+        loop = asyncio.get_running_loop()
+        self._place = place
+        self._points = points
+        self._exit: asyncio.Future[Exit] = loop.create_future()
+        self._lost: asyncio.Future[str] = loop.create_future()
+        self._process: Process | None = None
+        self._following: asyncio.Task[None] | None = None
+        self.started: tuple[Sequence[str] | None, Mapping[str, str], str] | None = None
+        self.execs: list[FakeExec] = []
+
+    async def start(
+        self, command: Sequence[str] | None, env: Mapping[str, str], cwd: str
+    ) -> int | None:
+        await self._points.enter("daemon.start")
+        if cwd == "/missing":
+            raise OrkeeError("invalid_directory", f"There is no folder {cwd}.")
+        self.started = (command, env, cwd)
+        if command is None:
+            return None
+        self._process = Process(command, self._place.emit)
+        self._following = asyncio.get_running_loop().create_task(self._follow(self._process))
+        return 7
+
+    async def _follow(self, process: Process) -> None:
+        ended = await process.task
+        self._place.ended = True
+        self._place.wake()
+        if not self._exit.done():
+            self._exit.set_result(ended)
+
+    async def exec(self, request: ExecRequest) -> FakeExec:
+        await self._points.enter("daemon.exec")
+        if self._lost.done():
+            raise _lost(self._lost.result())
+        check_program(request.command)
+        stream = FakeExec(10 + len(self.execs), request, self._place.clock)
+        self.execs.append(stream)
+        return stream
+
+    async def stop(self, grace: float) -> None:
+        await self._points.enter("daemon.stop")
+        if self._process is not None:
+            self._process.kill("TERM")
+        self.lose("stopped")
+
+    async def main_exit(self) -> Exit:
+        return await asyncio.shield(self._exit)
+
+    async def lost(self) -> str:
+        return await asyncio.shield(self._lost)
+
+    def lose(self, reason: str) -> None:
+        """Be gone, with everything that ran."""
+        if not self._lost.done():
+            self._lost.set_result(reason)
+        for stream in self.execs:
+            stream.lose(reason)
+        if self._process is not None:
+            self._process.kill("KILL")
+        self._place.ended = True
+        self._place.wake()
+
+
+class FakeHub:
+    """A ``DaemonHub`` in which the test, or the fake engine, dials with ``dial``."""
+
+    def __init__(self, clock: Clock, points: Points | None = None) -> None:
+        self._clock = clock
+        self._points = points or Points()
+        self._places: dict[str, Place] = {}
+
+    @property
+    def open_places(self) -> set[str]:
+        """The sandboxes whose token and socket exist."""
+        return {sandbox_id for sandbox_id, place in self._places.items() if not place.closed}
+
+    async def dial(self, sandbox_id: str) -> FakeDaemon:
+        """Connect the daemon of a sandbox."""
+        place = self._places[sandbox_id]
+        daemon = FakeDaemon(place, self._points)
+        place.daemon.set_result(daemon)
+        return daemon
+
+    def daemon(self, sandbox_id: str) -> FakeDaemon:
+        """Return the daemon that has dialled."""
+        return self._places[sandbox_id].daemon.result()
+
+    async def open(self, sandbox_id: str) -> Endpoint:
+        await self._points.enter("hub.open")
+        if sandbox_id in self.open_places:
+            raise OrkeeError("internal", f"The hub cannot take the sandbox {sandbox_id}.")
+        place = self._places[sandbox_id] = Place(self._clock)
+        return Endpoint("forwarded", place.token, socket_path=f"/run/{sandbox_id[:8]}.sock")
+
+    async def connected(self, sandbox_id: str, timeout: float) -> FakeDaemon:
+        await self._points.enter("hub.connected")
+        if sandbox_id not in self.open_places:
+            raise _lost("it was stopped")
+        waiting = asyncio.shield(self._places[sandbox_id].daemon)
+        try:
+            return await within(self._clock, timeout, waiting)
+        except TimeoutError as error:
+            raise OrkeeError(
+                "link_failed", f"The daemon did not connect within {timeout:g} s."
+            ) from error
+
+    async def logs(self, sandbox_id: str, query: LogQuery) -> AsyncIterator[LogEntry]:
+        place = self._places.get(sandbox_id)
+        if place is None:
+            return
+        entries = [
+            entry
+            for entry in place.log
+            if entry.seq > query.after and entry.time >= (query.since or 0)
+        ]
+        if query.tail is not None:
+            entries = entries[max(0, len(entries) - query.tail) :]
+        seen = len(place.log)
+        for entry in entries:
+            yield entry
+        while query.follow:
+            for entry in place.log[seen:]:
+                seen = entry.seq
+                yield entry
+            if place.ended or place.closed:
+                return
+            await place.changed.wait()
+
+    async def close(self, sandbox_id: str) -> None:
+        await self._points.enter("hub.close")
+        place = self._places.get(sandbox_id)
+        if place is None or place.closed:
+            return
+        place.closed = True
+        if place.daemon.done():
+            place.daemon.result().lose("its place was closed")
+        place.wake()
+
+    async def forget(self, sandbox_id: str) -> None:
+        await self.close(sandbox_id)
+        self._places.pop(sandbox_id, None)
+
+    async def shutdown(self) -> None:
+        for sandbox_id in list(self._places):
+            await self.close(sandbox_id)
