@@ -7,7 +7,7 @@ unit tests pass the same contract tests (``tests/contract``).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .model import ExecRequest, Exit, ListQuery, LogEntry, LogQuery, Output, Page, Sandbox
@@ -50,7 +50,7 @@ class Endpoint:
     """Where and with which token the daemon of one sandbox dials its server."""
 
     link: str  # "direct" or "forwarded"
-    token: str
+    token: str = field(repr=False)
     socket_path: str | None = None  # forwarded: the unix socket to hand to Dagger
     address: str | None = None  # direct: "10.87.0.1:40123", as seen by the container
 
@@ -69,7 +69,8 @@ class ContainerDefinition:
 class Engine(Protocol):
     """Starts and ends containers.
 
-    Raises OrkeeError ``no_engine``, ``engine_*``, ``unknown_image``, ``setup_failed``, ``disk_full``.
+    Raises OrkeeError ``no_engine``, ``engine_*``, ``unknown_image``, ``setup_failed``,
+    ``disk_full``.
     """
 
     async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
@@ -171,5 +172,8 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Return seconds since 1970."""
+
+    def monotonic(self) -> float:
+        """Return seconds that neither a clock change nor a suspend moves."""
 
     async def sleep(self, seconds: float) -> None: ...

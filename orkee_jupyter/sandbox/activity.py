@@ -1,0 +1,133 @@
+"""What keeps a sandbox alive: each use renews its lifetime, and a use under way holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from .errors import OrkeeError
+from .model import ENDED, Exit, LogEntry, Output
+from .ports import Clock, ExecStream
+from .registry import Entry, Registry
+from .tasks import Tasks
+
+
+class Activity:
+    """Renews lifetimes: at once in memory, at most every ``interval`` seconds in the row."""
+
+    def __init__(self, registry: Registry, clock: Clock, tasks: Tasks, interval: float) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._tasks = tasks
+        self._interval = interval
+
+    def renew(self, entry: Entry) -> bool:
+        """Give a sandbox its whole lifetime from now; return False if its end has begun.
+
+        Without an ``await``: either the reaper sees the renewal, or the renewal sees
+        that the end has begun. A lifetime is never shortened.
+        """
+        sandbox = entry.sandbox
+        if entry.ending is not None or sandbox.status in ENDED:
+            return False
+        now = int(self._clock.now())
+        entry.sandbox = sandbox.with_(
+            last_active_at=max(sandbox.last_active_at, now),
+            expires_at=max(sandbox.expires_at, now + sandbox.ttl),
+        )
+        if self._clock.monotonic() - entry.touched >= self._interval:
+            entry.touched = self._clock.monotonic()
+            self._tasks.spawn(self._registry.touch(entry))
+        return True
+
+    def hold(self, entry: Entry) -> Hold:
+        """Return a hold: the sandbox does not expire until it is released."""
+        return Hold(self, entry, self._tasks.spawn(self._keep(entry)))
+
+    async def _keep(self, entry: Entry) -> None:
+        """Renew for as long as a hold lasts, so that rows and panels show it too."""
+        while self.renew(entry):
+            await self._clock.sleep(max(0.5, min(self._interval, entry.sandbox.ttl / 2)))
+
+
+class Hold:
+    """A use of a sandbox that is under way."""
+
+    def __init__(self, activity: Activity, entry: Entry, keeper: asyncio.Task[None]) -> None:
+        self._activity = activity
+        self._entry = entry
+        self._keeper: asyncio.Task[None] | None = keeper
+        entry.holds += 1
+
+    async def release(self) -> None:
+        """End the hold; the sandbox has its whole lifetime from here. May be called twice."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is None:
+            return
+        self._entry.holds -= 1
+        self._activity.renew(self._entry)
+        keeper.cancel()
+        await asyncio.wait({keeper})
+
+
+class HeldExec:
+    """An exec's stream that holds its sandbox until the command has ended."""
+
+    def __init__(self, stream: ExecStream, hold: Hold) -> None:
+        self._stream = stream
+        self._hold = hold
+        self.pid = stream.pid
+
+    async def __aiter__(self) -> AsyncIterator[Output]:
+        """Yield output as it comes, until the command has ended."""
+        async for output in self._stream:
+            yield output
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to stdin; waits while the command does not read."""
+        await self._stream.write(data)
+
+    async def end_stdin(self) -> None:
+        """Close the command's stdin."""
+        await self._stream.end_stdin()
+
+    async def signal(self, name: str) -> None:
+        """Send a signal to the command's process group."""
+        await self._stream.signal(name)
+
+    async def exit(self) -> Exit:
+        """Wait for the end. Raises OrkeeError ``sandbox_lost`` if the sandbox ended first."""
+        try:
+            result = await self._stream.exit()
+        except OrkeeError:
+            await self._hold.release()
+            raise
+        await self._hold.release()
+        return result
+
+    async def close(self) -> None:
+        """End the command if it still runs, and free the stream. May be called twice."""
+        try:
+            await self._stream.close()
+        finally:
+            await self._hold.release()
+
+
+async def held_logs(
+    entries: AsyncIterator[LogEntry], activity: Activity, entry: Entry
+) -> AsyncIterator[LogEntry]:
+    """Yield a log's entries, holding the sandbox until the reader leaves or the log ends."""
+    hold = activity.hold(entry)
+    try:
+        async for piece in entries:
+            yield piece
+    finally:
+        await hold.release()
+        await close_iterator(entries)
+
+
+async def close_iterator(entries: AsyncIterator[LogEntry]) -> None:
+    """Free an iterator now, where it can be, rather than when it is collected."""
+    close = getattr(entries, "aclose", None)
+    if close is not None:
+        await close()

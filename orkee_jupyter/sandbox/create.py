@@ -1,0 +1,264 @@
+"""How a sandbox comes to be: drafted, admitted, brought up step by step, or failed whole."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from .clock import within
+from .ending import Ending
+from .errors import OrkeeError
+from .model import CreateRequest, Exit, LogQuery, Sandbox, Status, Template
+from .ports import Clock, ContainerDefinition, Daemon, DaemonHub, Engine, Progress
+from .refusals import defect, label
+from .registry import Entry, Registry
+from .settings import Settings
+from .tasks import Tasks
+from .validate import validate_env, validate_labels, validate_ttl
+from .watch import Watch, exit_reason
+
+log = logging.getLogger(__name__)
+
+LAST_LINES = 20  # of the log that an error shows
+LOG_PATIENCE = 1.0  # seconds for the log's end to arrive after the command's
+
+
+def draft(
+    sandbox_id: str,
+    owner: str,
+    request: CreateRequest,
+    template: Template,
+    now: float,
+    settings: Settings,
+) -> Sandbox:
+    """Return the row that a request and its template ask for, in state ``creating``.
+
+    Raises ``invalid_ttl`` beyond the server's limit, ``invalid_request`` if request and
+    template together are too large.
+    """
+    ttl = validate_ttl(request.ttl or template.ttl, settings.max_ttl)
+    env: Mapping[str, str] = validate_env({**template.env, **request.env})
+    return Sandbox(
+        id=sandbox_id,
+        user_id=owner,
+        status=Status.CREATING,
+        template=template.name,
+        image=request.image or template.image,
+        created_at=int(now),
+        last_active_at=int(now),
+        expires_at=int(now) + ttl,
+        project_id=request.project,
+        name=request.name,
+        working_directory=request.working_directory or template.working_directory,
+        ports=template.ports if request.ports is None else request.ports,
+        command=template.command if request.command is None else request.command,
+        env=env,
+        labels=validate_labels({**template.labels, **request.labels}),
+        ttl=ttl,
+    )
+
+
+class Creator:
+    """Creates sandboxes. A creation that fails or is broken off leaves nothing behind."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        engine: Engine,
+        hub: DaemonHub,
+        clock: Clock,
+        settings: Settings,
+        tasks: Tasks,
+        ending: Ending,
+        watch: Watch,
+    ) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._hub = hub
+        self._clock = clock
+        self._settings = settings
+        self._tasks = tasks
+        self._ending = ending
+        self._watch = watch
+
+    async def create(self, sandbox: Sandbox, setup: tuple[str, ...], progress: Progress) -> Sandbox:
+        """Bring a drafted sandbox up and return its active row.
+
+        Raises what went wrong, after everything was taken down again. Cancelling it
+        breaks the creation off and waits until nothing is left.
+        """
+        entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
+        entry.creation = self._tasks.spawn(self._conduct(entry, setup, progress))
+        try:
+            return await asyncio.shield(entry.creation)
+        except asyncio.CancelledError:
+            await self._break_off(entry, entry.creation)
+            raise
+
+    async def _break_off(self, entry: Entry, creation: asyncio.Task[Sandbox]) -> None:
+        """End a creation whose caller has gone, also if it was just done."""
+        entry.abort(Status.FAILED, _cancelled(entry.sandbox))
+        await asyncio.wait({creation})
+        if entry.sandbox.status is Status.ACTIVE and entry.ending is None:
+            await asyncio.wait({self._ending.begin(entry, "its creation was cancelled")})
+
+    async def _conduct(self, entry: Entry, setup: tuple[str, ...], progress: Progress) -> Sandbox:
+        """Run the steps in a task that can be cancelled; this one is not, so it can tidy up."""
+        try:
+            await self._registry.insert(entry)
+        except BaseException:
+            self._registry.drop(entry)
+            raise
+        error = entry.aborted[1] if entry.aborted else await self._run_steps(entry, setup, progress)
+        error = error or await self._activate(entry)
+        if error is not None:
+            to = entry.aborted[0] if entry.aborted else Status.FAILED
+            reason = error.details.get("reason") if entry.aborted else None
+            async with entry.moving:
+                await self._ending.finish(entry, to, reason or error.cause)
+            raise error
+        self._watch.begin(entry)
+        return entry.sandbox
+
+    async def _run_steps(
+        self, entry: Entry, setup: tuple[str, ...], progress: Progress
+    ) -> OrkeeError | None:
+        entry.steps = self._tasks.spawn(self._bring_up(entry, setup, progress))
+        await asyncio.wait({entry.steps})
+        if entry.aborted is not None:
+            return entry.aborted[1]
+        if entry.steps.cancelled():
+            return _cancelled(entry.sandbox)
+        error = entry.steps.exception()
+        if error is None or isinstance(error, OrkeeError):
+            return error
+        return defect(entry.sandbox, error)
+
+    async def _bring_up(self, entry: Entry, setup: tuple[str, ...], progress: Progress) -> None:
+        """Open a place, start the container, wait for its daemon, start the command."""
+        sandbox = entry.sandbox
+        tell = _teller(entry, progress)
+        entry.placed = True
+        endpoint = await self._hub.open(sandbox.id)
+        definition = ContainerDefinition(
+            sandbox_id=sandbox.id,
+            image=sandbox.image,
+            setup=setup,
+            working_directory=sandbox.working_directory,
+            endpoint=endpoint,
+        )
+        tell(f"starting a container from {sandbox.image}")
+        entry.started = entry.workspace = True
+        container_id = await self._start(entry, definition, tell)
+        tell("waiting for the container to connect")
+        entry.daemon = await self._hub.connected(sandbox.id, self._settings.link_timeout)
+        entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
+        tell("starting the command" if sandbox.command else "making ready")
+        await entry.daemon.start(sandbox.command, sandbox.env, sandbox.working_directory)
+        if sandbox.command is not None:
+            await self._watch_beginning(entry, entry.daemon)
+
+    async def _start(self, entry: Entry, definition: ContainerDefinition, tell: Progress) -> str:
+        try:
+            return await self._engine.start(definition, tell)
+        except OrkeeError:
+            # The engine says that there is no container, so nothing wrote to the workspace.
+            entry.workspace = False
+            raise
+
+    async def _watch_beginning(self, entry: Entry, daemon: Daemon) -> None:
+        """Notice a command that ends at once. Raises ``command_exited`` or ``sandbox_lost``."""
+        try:
+            ended = await within(self._clock, self._settings.exit_window, _first(daemon))
+        except TimeoutError:
+            return
+        if isinstance(ended, str):
+            raise OrkeeError(
+                "sandbox_lost",
+                f"The sandbox {label(entry.sandbox)} was lost at its start: {ended}.",
+                "Create it again.",
+            )
+        entry.sandbox = entry.sandbox.with_(exit_code=ended.exit_code, reason=exit_reason(ended))
+        if ended.exit_code != 0:
+            raise _exited(ended, await self._last_lines(entry.sandbox.id))
+
+    async def _last_lines(self, sandbox_id: str) -> list[str]:
+        """Return the end of the log; it may arrive a moment after the exit."""
+        data = bytearray()
+
+        async def read() -> None:
+            async for entry in self._hub.logs(sandbox_id, LogQuery(follow=True, tail=LAST_LINES)):
+                data.extend(entry.data)
+
+        try:
+            await within(self._clock, LOG_PATIENCE, read())
+        except (TimeoutError, OrkeeError):
+            log.debug("The log of sandbox %s did not end in time.", sandbox_id)
+        return data.decode(errors="replace").splitlines()[-LAST_LINES:]
+
+    async def _activate(self, entry: Entry) -> OrkeeError | None:
+        """Make the sandbox active; a row that cannot be written is a failed creation."""
+        reason = entry.sandbox.reason
+        try:
+            await self._registry.move(entry, Status.ACTIVE, reason, strict=True)
+        except OrkeeError as error:
+            return error
+        except Exception as error:
+            return defect(entry.sandbox, error)
+        entry.step = None
+        return entry.aborted[1] if entry.aborted else None
+
+
+async def _first(daemon: Daemon) -> Exit | str:
+    """Return the main command's exit, or the reason why the daemon was lost before it."""
+
+    async def main_exit() -> Exit:
+        return await daemon.main_exit()
+
+    async def lost() -> str:
+        return await daemon.lost()
+
+    waits: tuple[asyncio.Task[Exit], asyncio.Task[str]] = (
+        asyncio.ensure_future(main_exit()),
+        asyncio.ensure_future(lost()),
+    )
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        return waits[0].result() if waits[0].done() else waits[1].result()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+def _teller(entry: Entry, progress: Progress) -> Progress:
+    """Return a progress that also notes the step, and that no listener can break."""
+
+    def tell(sentence: str) -> None:
+        entry.step = sentence
+        try:
+            progress(sentence)
+        except Exception:
+            log.debug("A listener of a creation's progress failed.", exc_info=True)
+
+    return tell
+
+
+def _exited(ended: Exit, lines: list[str]) -> OrkeeError:
+    last = f" Its last line: {lines[-1][:200]!r}." if lines else " It printed nothing."
+    return OrkeeError(
+        "command_exited",
+        f"The {exit_reason(ended)} at once.{last}",
+        "Correct the command, or create the sandbox without one and run it with exec.",
+        details={"exit_code": ended.exit_code, "signal": ended.signal, "lines": lines},
+    )
+
+
+def _cancelled(sandbox: Sandbox) -> OrkeeError:
+    return OrkeeError(
+        "sandbox_not_active",
+        f"The creation of sandbox {label(sandbox)} was cancelled.",
+        "Create it again if that was not meant.",
+        details={"id": sandbox.id, "reason": "its creation was cancelled"},
+    )

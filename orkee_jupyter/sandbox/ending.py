@@ -1,0 +1,185 @@
+"""How a sandbox ends or pauses: in order, bounded, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable
+
+from .clock import within
+from .errors import OrkeeError
+from .model import ENDED, Sandbox, Status
+from .ports import Clock, DaemonHub, Engine
+from .refusals import not_active
+from .registry import Entry, Registry
+from .settings import Settings
+from .tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+#: Real seconds that hurried ends get, after the shutdown's bound, to write their rows.
+HURRY = 2.0
+
+
+class Ending:
+    """Ends and pauses sandboxes; the same tear-down serves stops, failures and losses."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        engine: Engine,
+        hub: DaemonHub,
+        clock: Clock,
+        settings: Settings,
+        tasks: Tasks,
+    ) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._hub = hub
+        self._clock = clock
+        self._settings = settings
+        self._tasks = tasks
+        self._kept: deque[str] = deque()  # ended sandboxes whose log is kept, oldest first
+
+    async def end(self, entry: Entry, reason: str, grace: float | None = None) -> Sandbox:
+        """End a sandbox and return its terminated row.
+
+        While another call ends it, waits for that and then raises
+        ``sandbox_not_active``. Cancelling the wait does not cancel the end.
+        """
+        if entry.ending is not None:
+            await asyncio.wait({entry.ending})
+            raise not_active(entry.sandbox)
+        return await asyncio.shield(self.begin(entry, reason, grace))
+
+    def begin(self, entry: Entry, reason: str, grace: float | None = None) -> asyncio.Task[Sandbox]:
+        """Begin an end, at once: from here on the sandbox cannot be used or renewed."""
+        grace = self._settings.stop_grace if grace is None else grace
+        entry.ending = self._tasks.spawn(self._end(entry, reason, grace))
+        return entry.ending
+
+    async def _end(self, entry: Entry, reason: str, grace: float) -> Sandbox:
+        if entry.being_created and entry.creation is not None:
+            entry.abort(Status.TERMINATED, _broken_off(entry.sandbox, reason))
+            await asyncio.wait({entry.creation})
+        else:
+            async with entry.moving:
+                await self.finish(entry, Status.TERMINATED, reason, grace)
+        if entry.sandbox.status is not Status.TERMINATED:
+            raise not_active(entry.sandbox)
+        return entry.sandbox
+
+    async def finish(
+        self, entry: Entry, to: Status, reason: str, grace: float | None = None
+    ) -> None:
+        """Tear down what there is of a sandbox, then move it to an ended state.
+
+        ``grace`` is how long its commands get to end by themselves; None for no time.
+        """
+        entry.step = "stopping"
+        entry.teardown = self._tasks.spawn(self._tear_down(entry, grace))
+        try:
+            await asyncio.wait({entry.teardown})
+            if entry.teardown.cancelled():
+                await self._attempt("close its link", self._hub.close(entry.sandbox.id))
+                faults = ["it did not end in time"]
+            else:
+                faults = entry.teardown.result()
+        finally:
+            entry.step = None
+            entry.daemon = None
+        if faults and to is Status.TERMINATED:
+            reason = f"{reason}; {'; '.join(faults)}"
+        await self._registry.move(entry, to, reason)
+        await self._keep_log(entry.sandbox.id)
+
+    async def _tear_down(self, entry: Entry, grace: float | None) -> list[str]:
+        """End commands, container, workspace and link; return what did not work."""
+        sandbox_id = entry.sandbox.id
+        faults: list[str | None] = []
+        await self._stop_watching(entry)
+        if entry.daemon is not None and grace is not None:
+            # A daemon that cannot say good-bye is ended with its container: no fault.
+            await self._attempt("stop its commands", entry.daemon.stop(grace), grace + 2)
+        if entry.started:
+            faults.append(await self._attempt("end its container", self._engine.stop(sandbox_id)))
+        if entry.workspace:
+            emptying = self._engine.empty_workspace(sandbox_id)
+            faults.append(await self._attempt("empty its workspace", emptying))
+        if entry.placed:
+            await self._attempt("close its link", self._hub.close(sandbox_id))
+        return [fault for fault in faults if fault is not None]
+
+    async def _attempt(
+        self, what: str, call: Awaitable[None], seconds: float | None = None
+    ) -> str | None:
+        """Return None, or what went wrong: one failed step must not stop the next."""
+        try:
+            await within(self._clock, seconds or self._settings.engine_timeout, call)
+        except TimeoutError:
+            fault = f"could not {what} in time"
+        except OrkeeError as error:
+            fault = f"could not {what}: {error.cause}"
+        except Exception as error:
+            log.exception("A step of a sandbox's end failed.")
+            fault = f"could not {what}: {type(error).__name__}"
+        else:
+            return None
+        log.warning("At the end of a sandbox: %s", fault)
+        return fault
+
+    async def _stop_watching(self, entry: Entry) -> None:
+        watchers, entry.watchers = entry.watchers, []
+        for watcher in watchers:
+            watcher.cancel()
+        if watchers:
+            await asyncio.wait(watchers)
+
+    async def pause(self, entry: Entry, reason: str) -> None:
+        """Note that an active sandbox lost its container; its workspace stays.
+
+        The state changes first, for users should not wait for an engine that is
+        perhaps dead; then what is left of the container is ended.
+        """
+        async with entry.moving:
+            if entry.sandbox.status is not Status.ACTIVE or entry.ending is not None:
+                return
+            sandbox_id = entry.sandbox.id
+            entry.daemon = None
+            await self._registry.move(entry, Status.PAUSED, reason)
+            await self._stop_watching(entry)
+            await self._attempt("end its container", self._engine.stop(sandbox_id))
+            await self._attempt("close its link", self._hub.close(sandbox_id))
+            entry.placed = entry.started = False
+
+    async def _keep_log(self, sandbox_id: str) -> None:
+        """Keep the newest logs of ended sandboxes readable, and forget older ones."""
+        self._kept.append(sandbox_id)
+        while len(self._kept) > self._settings.kept_logs:
+            await self._attempt("forget its log", self._hub.forget(self._kept.popleft()))
+
+    async def end_all(self, reason: str) -> None:
+        """End every creating or active sandbox in parallel, within the shutdown's bound."""
+        live = [entry for entry in self._registry if entry.sandbox.status not in ENDED]
+        for entry in live:
+            if entry.ending is None and entry.sandbox.status is not Status.PAUSED:
+                self.begin(entry, reason, grace=1.0)
+        ends = {entry.ending for entry in live if entry.ending is not None}
+        if not ends:
+            return
+        try:
+            await within(self._clock, self._settings.shutdown_timeout, asyncio.wait(ends))
+        except TimeoutError:
+            for entry in live:
+                entry.hurry()
+            await asyncio.wait(ends, timeout=HURRY)
+
+
+def _broken_off(sandbox: Sandbox, reason: str) -> OrkeeError:
+    return OrkeeError(
+        "sandbox_not_active",
+        f"The sandbox {sandbox.id[:12]} was ended while it was being created ({reason}).",
+        "Create it again if that was not meant.",
+        details={"id": sandbox.id, "status": Status.TERMINATED.value, "reason": reason},
+    )

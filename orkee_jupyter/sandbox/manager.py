@@ -1,0 +1,218 @@
+"""The face of the domain: everything that can be done with sandboxes, per owner."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from .activity import Activity, HeldExec, held_logs
+from .clock import SystemClock
+from .create import Creator, draft
+from .ending import Ending
+from .model import (
+    CreateRequest,
+    ExecRequest,
+    ListQuery,
+    LogEntry,
+    LogQuery,
+    Page,
+    Sandbox,
+)
+from .ports import Clock, DaemonHub, Engine, ExecStream, Progress, Store
+from .reaper import Reaper
+from .refusals import ambiguous, closing, not_active, not_found
+from .registry import Entry, Registry
+from .settings import Settings
+from .tasks import Tasks
+from .templates import TemplateCatalogue
+from .validate import NAME
+from .watch import Watch
+
+__all__ = ["SandboxManager", "Settings"]
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
+class SandboxManager:
+    """Creates, finds, uses and ends sandboxes.
+
+    ``owner`` is always the id of the user who asks: another user's sandbox is as good
+    as none. ``ref`` is a full id, a prefix of one with at least 4 digits, or a name.
+    Every method may raise the store's errors; it belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        hub: DaemonHub,
+        templates: TemplateCatalogue,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+        publish: Callable[[Sandbox], None] = lambda _: None,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:
+        clock, settings = clock or SystemClock(), settings or Settings()
+        self._store, self._engine, self._hub = store, engine, hub
+        self._clock, self._settings, self._new_id = clock, settings, new_id
+        self._templates = templates
+        templates.default_ttl = settings.default_ttl
+        self._tasks = Tasks()
+        self._registry = Registry(store, clock, publish)
+        self._activity = Activity(self._registry, clock, self._tasks, settings.touch_interval)
+        self._ending = Ending(self._registry, engine, hub, clock, settings, self._tasks)
+        self._watch = Watch(self._registry, self._ending, self._tasks)
+        self._creator = Creator(
+            self._registry, engine, hub, clock, settings, self._tasks, self._ending, self._watch
+        )
+        self._reaper = Reaper(
+            self._registry,
+            self._ending,
+            self._activity,
+            clock,
+            settings.reap_interval,
+            self._registry.retry,
+        )
+        self._reaping: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        engine.on_lost(self._watch.lost)
+
+    @property
+    def templates(self) -> TemplateCatalogue:
+        """The templates that sandboxes are made from."""
+        return self._templates
+
+    @property
+    def live(self) -> int:
+        """How many sandboxes are creating, active or paused, of all owners."""
+        return sum(1 for _ in self._registry)
+
+    async def startup(self) -> None:
+        """Put right what a dead server left, and start the reaper. To be called once."""
+        await self._registry.load(await self._store.live())
+        self._reaping = self._tasks.spawn(self._reaper.run())
+
+    async def shutdown(self) -> None:
+        """End every creating or active sandbox, in about 5 s at most; paused ones stay.
+
+        May be called again while it runs: each call returns at its end. Store, engine
+        and hub stay open, for the one who made them to close.
+        """
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._shut_down())
+        await asyncio.shield(self._closing)
+
+    async def _shut_down(self) -> None:
+        if self._reaping is not None:
+            self._reaping.cancel()
+        await self._ending.end_all("server stopped")
+        await self._registry.retry()
+        await self._tasks.close()
+
+    async def create(
+        self, request: CreateRequest, owner: str, progress: Progress = lambda _: None
+    ) -> Sandbox:
+        """Create a sandbox and return its active row; ``progress`` gets a sentence a step.
+
+        Raises what was wrong with the request (``unknown_template``, ``invalid_*``,
+        ``name_taken``, ``too_many_sandboxes``) or with the creation (``unknown_image``,
+        ``setup_failed``, ``command_*``, ``engine_*``, ``link_failed``, ``disk_full`` …),
+        after all that was made has been taken down. Cancelling it does the same.
+        """
+        if self._closing is not None:
+            raise closing()
+        template = self._templates.get(request.template)
+        sandbox = draft(self._new_id(), owner, request, template, self._clock.now(), self._settings)
+        return await self._creator.create(sandbox, template.setup, progress)
+
+    def step(self, sandbox_id: str) -> str | None:
+        """Return what a sandbox's creation or stop is doing just now."""
+        entry = self._registry.entry(sandbox_id)
+        return entry.step if entry is not None else None
+
+    async def get(self, ref: str, owner: str) -> Sandbox:
+        """Return a sandbox. Raises ``sandbox_not_found`` and ``ambiguous_id``."""
+        return await self._resolve(ref, owner)
+
+    async def list(self, query: ListQuery, owner: str) -> Page:
+        """Return a page of an owner's sandboxes, newest first."""
+        page = await self._store.list(query, owner)
+        rows = (self._registry.current(row) for row in page.sandboxes)
+        kept = tuple(row for row in rows if not query.statuses or row.status in query.statuses)
+        return Page(kept, page.next)
+
+    async def stop(self, ref: str, owner: str) -> Sandbox:
+        """End a sandbox and return its terminated row; it also ends one being created.
+
+        Raises ``sandbox_not_active`` if it has ended, or another call ended it meanwhile.
+        """
+        sandbox = await self._resolve(ref, owner)
+        entry = self._registry.entry(sandbox.id)
+        if entry is None:
+            raise not_active(sandbox)
+        return await self._ending.end(entry, "stopped")
+
+    async def clean(self, owner: str) -> builtins.list[Sandbox]:
+        """End an owner's expired sandboxes now; return their terminated rows."""
+        return await self._reaper.sweep(owner)
+
+    async def exec(self, ref: str, request: ExecRequest, owner: str) -> ExecStream:
+        """Run a command and return its stream, which the caller closes.
+
+        Until the command has ended the sandbox does not expire. Raises
+        ``sandbox_not_active``, ``command_not_found``, ``command_not_executable``,
+        ``invalid_directory``.
+        """
+        entry = self._usable(await self._resolve(ref, owner))
+        daemon = entry.daemon
+        if daemon is None:
+            raise not_active(entry.sandbox)
+        hold = self._activity.hold(entry)
+        self._activity.renew(entry)
+        try:
+            stream = await daemon.exec(request)
+        except BaseException:
+            await hold.release()
+            raise
+        return HeldExec(stream, hold)
+
+    def _usable(self, sandbox: Sandbox) -> Entry:
+        entry = self._registry.entry(sandbox.id)
+        if entry is None or not entry.usable:
+            raise not_active(sandbox, stopping=True)
+        return entry
+
+    async def logs(self, ref: str, query: LogQuery, owner: str) -> AsyncIterator[LogEntry]:
+        """Return a log, also of an ended sandbox as long as it is kept; else an empty one.
+
+        To follow the log of an active sandbox keeps it from expiring. Raises
+        ``sandbox_not_found`` and ``ambiguous_id`` before the first entry.
+        """
+        sandbox = await self._resolve(ref, owner)
+        entries = self._hub.logs(sandbox.id, query)
+        entry = self._registry.entry(sandbox.id)
+        if query.follow and entry is not None and self._activity.renew(entry):
+            return held_logs(entries, self._activity, entry)
+        return entries
+
+    async def engine_status(self) -> Mapping[str, Any]:
+        """Return which engine is in use and why the others are not, JSON-ready."""
+        return await self._engine.status()
+
+    async def _resolve(self, ref: str, owner: str) -> Sandbox:
+        """Return the one sandbox that a reference means."""
+        wanted = ref.strip().lower()
+        if not NAME.fullmatch(wanted):
+            raise not_found(ref)
+        rows = await self._store.find(wanted, owner)
+        if not rows:
+            raise not_found(ref)
+        if len(rows) > 1:
+            raise ambiguous(wanted, rows)
+        return self._registry.current(rows[0])

@@ -1,0 +1,95 @@
+"""The errors of the manager, each in one place: what it says about which sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .errors import OrkeeError
+from .model import Sandbox, Status
+from .validate import show
+
+SHORT = 12  # digits of an id that are shown
+
+
+def label(sandbox: Sandbox) -> str:
+    """Return what a person calls a sandbox: its name, else its short id."""
+    return sandbox.name or sandbox.id[:SHORT]
+
+
+def not_found(ref: object) -> OrkeeError:
+    """Return the error for a reference that means no sandbox of this user."""
+    return OrkeeError(
+        "sandbox_not_found",
+        f"There is no sandbox {show(ref)}.",
+        "List those there are with `orkee sandbox list`.",
+    )
+
+
+def ambiguous(ref: str, rows: Sequence[Sandbox]) -> OrkeeError:
+    """Return the error for a prefix that more than one id begins with."""
+    ids = [row.id[:SHORT] for row in rows]
+    return OrkeeError(
+        "ambiguous_id",
+        f"{len(ids)} sandboxes begin with {ref!r}: {', '.join(ids[:5])}"
+        f"{', …' if len(ids) > 5 else ''}.",
+        "Give more digits of the id.",
+        details={"ids": ids},
+    )
+
+
+def not_active(sandbox: Sandbox, *, stopping: bool = False) -> OrkeeError:
+    """Return the error for a sandbox whose state does not allow what was asked."""
+    why = f" ({sandbox.reason})" if sandbox.reason else ""
+    again = f"Create a new one: `orkee sandbox create {sandbox.template}`."
+    state, remedy = {
+        Status.CREATING: ("is still being created", "Wait until it is active."),
+        Status.ACTIVE: ("is being stopped" if stopping else "is active already", again),
+        Status.PAUSED: (
+            f"is paused{why}: it has no container",
+            f"Stop it with `orkee sandbox stop {label(sandbox)}` and create a new one.",
+        ),
+        Status.TERMINATED: (f"has ended{why}", again),
+        Status.FAILED: (f"has failed{why}", "Mend the cause and create a new one."),
+    }[sandbox.status]
+    return OrkeeError(
+        "sandbox_not_active",
+        f"The sandbox {label(sandbox)} {state}.",
+        remedy,
+        details={"id": sandbox.id, "status": sandbox.status.value, "reason": sandbox.reason},
+    )
+
+
+def too_many(limit: int) -> OrkeeError:
+    """Return the error for a create beyond the limit."""
+    return OrkeeError(
+        "too_many_sandboxes",
+        f"The limit of {limit} sandboxes at once is reached.",
+        "Stop one, or have the max_sandboxes setting of the server raised.",
+        details={"limit": limit},
+    )
+
+
+def name_taken(holder: Sandbox) -> OrkeeError:
+    """Return the error for a name that a sandbox of the same user holds."""
+    return OrkeeError(
+        "name_taken",
+        f"The sandbox {holder.id[:SHORT]} ({holder.status}) has the name {holder.name!r}.",
+        f"Choose another name, or stop it with `orkee sandbox stop {holder.name}`.",
+        details={"id": holder.id, "status": holder.status.value},
+    )
+
+
+def closing() -> OrkeeError:
+    """Return the error for a call that comes while the server ends."""
+    return OrkeeError(
+        "server_unreachable", "The Orkee server is shutting down.", "Start it and try again."
+    )
+
+
+def defect(sandbox: Sandbox, error: BaseException) -> OrkeeError:
+    """Return the error for an exception that should have been translated below."""
+    return OrkeeError(
+        "internal",
+        f"The sandbox {label(sandbox)} met a defect in Orkee: {type(error).__name__}: {error}.",
+        "Please report it with the server's log.",
+    )

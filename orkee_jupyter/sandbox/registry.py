@@ -1,0 +1,187 @@
+"""The sandboxes of this server in memory: the truth that the store's rows follow.
+
+Every creating, active or paused sandbox has one :class:`Entry`. Decisions (is the
+limit reached, is the name free, has the lifetime ended, is it being stopped) read and
+change entries without an ``await`` in between, so no two of them can race.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .errors import OrkeeError
+from .model import ENDED, LIVE, Sandbox, Status
+from .ports import Clock, Daemon, Store
+from .refusals import name_taken, too_many
+from .states import transition
+
+log = logging.getLogger(__name__)
+
+
+class Entry:
+    """One sandbox in memory, with all that belongs to it while it is not ended."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.step: str | None = None  # what a long creation or stop is doing
+        self.daemon: Daemon | None = None
+        self.placed = False  # the hub has a place for its daemon
+        self.started = False  # a container was asked for
+        self.workspace = False  # its cache volume may hold something
+        self.holds = 0  # execs and followed logs under way: they keep it alive
+        self.touched = float("-inf")  # monotonic time of the last write of a renewal
+        self.creation: asyncio.Task[Sandbox] | None = None
+        self.steps: asyncio.Task[Any] | None = None
+        self.aborted: tuple[Status, OrkeeError] | None = None
+        self.ending: asyncio.Task[Sandbox] | None = None
+        self.teardown: asyncio.Task[list[str]] | None = None
+        self.watchers: list[asyncio.Task[None]] = []
+        self.moving = asyncio.Lock()  # held by what ends or pauses it
+        self.writing = asyncio.Lock()  # keeps writes of the row in order
+
+    @property
+    def being_created(self) -> bool:
+        """Whether the creation has not come to its end, good or bad."""
+        return self.creation is not None and not self.creation.done()
+
+    @property
+    def usable(self) -> bool:
+        """Whether commands can run in it."""
+        return (
+            self.sandbox.status is Status.ACTIVE and self.ending is None and self.daemon is not None
+        )
+
+    def abort(self, to: Status, error: OrkeeError) -> None:
+        """Break the creation off: the sandbox goes to ``to``, the creator gets ``error``."""
+        if self.aborted is None and self.being_created:
+            self.aborted = (to, error)
+            if self.steps is not None:
+                self.steps.cancel()
+
+    def hurry(self) -> None:
+        """Break the orderly part of an end off."""
+        if self.teardown is not None:
+            self.teardown.cancel()
+
+
+class Registry:
+    """The entries, their rows in the store, and the notices of their changes."""
+
+    def __init__(
+        self, store: Store, clock: Clock, publish: Callable[[Sandbox], None] = lambda _: None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._publish = publish
+        self._entries: dict[str, Entry] = {}
+        self._unsaved: dict[str, Sandbox] = {}  # ended, but the store refused the row
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
+
+    def entry(self, sandbox_id: str) -> Entry | None:
+        """Return the entry of a sandbox that has not ended."""
+        return self._entries.get(sandbox_id)
+
+    def current(self, row: Sandbox) -> Sandbox:
+        """Return what memory knows of a row's sandbox, which is never older than the row."""
+        entry = self._entries.get(row.id)
+        return entry.sandbox if entry is not None else self._unsaved.get(row.id, row)
+
+    def admit(self, sandbox: Sandbox, limit: int) -> Entry:
+        """Take a new sandbox in; from here on it counts and holds its name.
+
+        Raises ``too_many_sandboxes`` and ``name_taken``.
+        """
+        if sum(entry.sandbox.status in LIVE for entry in self) >= limit:
+            raise too_many(limit)
+        for entry in self:
+            held = entry.sandbox
+            if sandbox.name is not None and (held.name, held.user_id) == (
+                sandbox.name,
+                sandbox.user_id,
+            ):
+                raise name_taken(held)
+        return self.adopt(sandbox)
+
+    def adopt(self, sandbox: Sandbox) -> Entry:
+        """Take a sandbox in without a question, such as a paused one at the start."""
+        entry = self._entries[sandbox.id] = Entry(sandbox)
+        return entry
+
+    def drop(self, entry: Entry) -> None:
+        """Forget a sandbox whose row was never written."""
+        self._entries.pop(entry.sandbox.id, None)
+
+    async def insert(self, entry: Entry) -> None:
+        """Write the first row of a sandbox. Raises ``store_*`` and ``disk_full``."""
+        async with entry.writing:
+            await self._store.insert(entry.sandbox)
+        self._notify(entry.sandbox)
+
+    async def move(
+        self, entry: Entry, to: Status, reason: str | None, *, strict: bool = False
+    ) -> None:
+        """Make a state move in memory, then write and publish it.
+
+        A store that refuses does not undo the move, for the container's state is a
+        fact; the row of an ended sandbox is then written again by ``retry``. With
+        ``strict`` the store's error is raised too.
+        """
+        entry.sandbox = transition(entry.sandbox, to, now=self._clock.now(), reason=reason)
+        await self.save(entry, strict=strict)
+
+    async def save(self, entry: Entry, *, strict: bool = False) -> None:
+        """Write and publish what memory knows. Raises only if ``strict``."""
+        try:
+            async with entry.writing:
+                await self._store.update(entry.sandbox)
+        except OrkeeError as error:
+            if strict:
+                raise
+            log.warning("The row of sandbox %s was not written: %s", entry.sandbox.id, error)
+            if entry.sandbox.status in ENDED:
+                self._unsaved[entry.sandbox.id] = entry.sandbox
+        finally:
+            if entry.sandbox.status in ENDED:
+                self._entries.pop(entry.sandbox.id, None)
+        self._notify(entry.sandbox)
+
+    async def touch(self, entry: Entry) -> None:
+        """Write and publish a renewed lifetime; a failure is only logged."""
+        sandbox = entry.sandbox
+        try:
+            async with entry.writing:
+                await self._store.touch(sandbox.id, sandbox.last_active_at, sandbox.expires_at)
+        except OrkeeError as error:
+            log.warning("The renewal of sandbox %s was not written: %s", sandbox.id, error)
+        self._notify(entry.sandbox)
+
+    async def retry(self) -> None:
+        """Try again to write the rows of ended sandboxes that the store refused."""
+        for sandbox in list(self._unsaved.values()):
+            try:
+                await self._store.update(sandbox)
+            except OrkeeError as error:
+                log.warning("The row of sandbox %s is still not written: %s", sandbox.id, error)
+                return
+            self._unsaved.pop(sandbox.id, None)
+
+    async def load(self, rows: Iterable[Sandbox]) -> None:
+        """Take in what a dead server left: no container of it lives, workspaces may."""
+        for row in rows:
+            entry = self.adopt(row)
+            entry.workspace = True
+            if row.status is Status.CREATING:
+                await self.move(entry, Status.FAILED, "the server ended while it was being created")
+            elif row.status is Status.ACTIVE:
+                await self.move(entry, Status.PAUSED, "the server ended without stopping it")
+
+    def _notify(self, sandbox: Sandbox) -> None:
+        try:
+            self._publish(sandbox)
+        except Exception:
+            log.exception("A change of sandbox %s was not published.", sandbox.id)

@@ -1,0 +1,65 @@
+"""A sandbox as a row of ``sandbox_sessions``, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..sandbox.model import DEFAULT_TEMPLATE, DEFAULT_TTL, Sandbox, Status
+
+COLUMNS: Final = (
+    "id",
+    "user_id",
+    "project_id",
+    "name",
+    "provider",
+    "container_id",
+    "status",
+    "reason",
+    "exit_code",
+    "host_url",
+    "working_directory",
+    "metadata",
+    "created_at",
+    "last_active_at",
+    "expires_at",
+)
+
+
+def to_row(sandbox: Sandbox) -> dict[str, Any]:
+    """Return the values of a row by column."""
+    row = {name: getattr(sandbox, name) for name in COLUMNS if name != "metadata"}
+    row["status"] = sandbox.status.value
+    row["metadata"] = json.dumps(
+        {
+            "template": sandbox.template,
+            "image": sandbox.image,
+            "ports": list(sandbox.ports),
+            "command": None if sandbox.command is None else list(sandbox.command),
+            "env": dict(sandbox.env),
+            "labels": dict(sandbox.labels),
+            "ttl": sandbox.ttl,
+            "link": sandbox.link,
+        }
+    )
+    return row
+
+
+def from_row(values: tuple[Any, ...]) -> Sandbox:
+    """Return the sandbox of a row that has :data:`COLUMNS` in their order."""
+    row = dict(zip(COLUMNS, values, strict=True))
+    more: Mapping[str, Any] = json.loads(row.pop("metadata"))
+    row["status"] = Status(row["status"])
+    command = more.get("command")
+    return Sandbox(
+        **row,
+        template=more.get("template", DEFAULT_TEMPLATE),
+        image=more.get("image", ""),
+        ports=tuple(more.get("ports", ())),
+        command=None if command is None else tuple(command),
+        env=more.get("env", {}),
+        labels=more.get("labels", {}),
+        ttl=more.get("ttl", DEFAULT_TTL),
+        link=more.get("link"),
+    )

@@ -1,0 +1,2 @@
+-- Takes the rows with it: there is no earlier version that could hold them.
+DROP TABLE sandbox_sessions;
