@@ -1,0 +1,126 @@
+"""What a sandbox is to its client: the last known REST object, with a property for each fact."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class SandboxRecord:
+    """The facts of a sandbox as the server last told them. Times are unix seconds."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The REST ``sandbox`` object itself."""
+        return self._data
+
+    @property
+    def id(self) -> str:
+        """32 hex digits."""
+        return str(self._data["id"])
+
+    @property
+    def short_id(self) -> str:
+        """The first 12 digits of the id."""
+        return self.id[:12]
+
+    @property
+    def name(self) -> str | None:
+        """The name given at creation."""
+        return self._data.get("name")
+
+    @property
+    def status(self) -> str:
+        """``creating``, ``active``, ``paused``, ``terminated`` or ``failed``."""
+        return str(self._data["status"])
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, paused or ended."""
+        return self._data.get("reason")
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the main command, once that has ended."""
+        return self._data.get("exit_code")
+
+    @property
+    def template(self) -> str:
+        """The template it was made from."""
+        return str(self._data.get("template", ""))
+
+    @property
+    def image(self) -> str:
+        """The image of its container."""
+        return str(self._data.get("image", ""))
+
+    @property
+    def project(self) -> str | None:
+        """The project it was made for."""
+        return self._data.get("project_id")
+
+    @property
+    def host_url(self) -> str | None:
+        """Where its first port is reached from this host."""
+        return self._data.get("host_url")
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports inside the sandbox that the host can reach."""
+        return list(self._data.get("ports") or [])
+
+    @property
+    def working_directory(self) -> str:
+        """The folder in which commands run and the workspace is."""
+        return str(self._data.get("working_directory", ""))
+
+    @property
+    def command(self) -> list[str] | None:
+        """The main command."""
+        value = self._data.get("command")
+        return None if value is None else list(value)
+
+    @property
+    def env(self) -> list[str]:
+        """The names of the environment's variables; the values stay in the server."""
+        return list(self._data.get("env") or [])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels given at creation."""
+        return dict(self._data.get("labels") or {})
+
+    @property
+    def ttl(self) -> int:
+        """The lifetime in seconds, renewed by each use."""
+        return int(self._data.get("ttl") or 0)
+
+    @property
+    def created_at(self) -> int:
+        """When it was made."""
+        return int(self._data["created_at"])
+
+    @property
+    def last_active_at(self) -> int:
+        """When it was last used."""
+        return int(self._data["last_active_at"])
+
+    @property
+    def expires_at(self) -> int:
+        """When it is ended if it is not used before."""
+        return int(self._data["expires_at"])
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        return f"<{type(self).__name__} {self.short_id}{name} {self.template} {self.status}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the card that a notebook shows, or plain text where there are no magics."""
+        try:
+            cards = importlib.import_module("orkee_jupyter.magics.cards")
+        except ImportError:
+            return {"text/plain": repr(self)}
+        return dict(cards.sandbox_card(self))

@@ -1,0 +1,64 @@
+"""Values of options: ports, pairs, numbers of lines, points in time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from ..client import OrkeeError
+from .arguments import invalid
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_AGE: Final = re.compile(r"(?:\d{1,9}[smhd]){1,4}", re.ASCII)
+
+
+def port(text: str) -> int:
+    """Return a port. Raises OrkeeError ``invalid_port``."""
+    if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535:
+        return int(text)
+    raise OrkeeError(
+        "invalid_port", f'"{text}" is not a port.', "Give a number from 1 to 65535: `--port 3000`."
+    )
+
+
+def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
+    """Return KEY=VALUE words as a dictionary. Raises OrkeeError ``invalid_request``."""
+    result = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            # The text itself may be a secret: it is not repeated.
+            raise invalid(f"A value of `{flag}` has no KEY=.", f"Give it as `{flag} KEY=VALUE`.")
+        result[key] = value
+    return result
+
+
+def lines(text: str) -> int:
+    """Return a number of lines. Raises OrkeeError ``invalid_request``."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise invalid(f'"{text}" is not a number of lines.', "Give it as `--tail 20`.")
+
+
+def since(text: str, now: float) -> float:
+    """Return the unix time that an age ("10m", "1h30m") or a time of day or date means.
+
+    Raises OrkeeError ``invalid_request``.
+    """
+    if _AGE.fullmatch(text):
+        parts = re.findall(r"(\d+)([smhd])", text)
+        return now - sum(int(number) * _UNITS[unit] for number, unit in parts)
+    if re.fullmatch(r"\d{9,10}(\.\d+)?", text):
+        return float(text)
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+            today = datetime.fromtimestamp(now).date().isoformat()
+            text = f"{today}T{text:0>5}" if text.count(":") == 1 else f"{today}T{text:0>8}"
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        raise invalid(
+            f'"{text}" is not a time.',
+            "Give an age such as 10m, a time such as 14:30, or a date such as 2026-01-31T14:30.",
+        ) from None

@@ -1,0 +1,200 @@
+"""The Jupyter server extension: its traits, its start and its stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_server._tz import utcnow
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Enum, Float, Int, TraitError, Unicode, default, validate
+
+from ..sandbox.settings import Settings
+from . import events, signals, wiring
+from .context import KEY, ServerContext
+from .routes import ROUTES
+from .unix_socket import LocalSocket
+from .watchdog import LoopLag
+
+#: Seconds that everything of ours may take to stop; the wiring's own bounds are within it.
+STOP_TIMEOUT = 9.0
+
+_DEFAULTS = Settings()
+_PACKAGE_LOG = logging.getLogger("orkee_jupyter")
+
+
+class OrkeeExtension(ExtensionApp):
+    """Sandboxes for notebooks: a REST interface below ``/orkee/api``."""
+
+    name = "orkee_jupyter"
+
+    runner_host = Unicode(
+        "",
+        help="""The Dagger engine to use: unix://, tcp://, docker-container://, kube-pod:// …
+        Empty: the native engine where it is installed, else Docker or Podman.""",
+    ).tag(config=True)
+    link = Enum(
+        ["auto", "direct", "forwarded"],
+        "auto",
+        help="""How containers reach the server: "direct" into the native engine's network,
+        "forwarded" over a socket that Dagger forwards, "auto" for direct where it works.""",
+    ).tag(config=True)
+    database = Unicode(
+        "", help="The DuckDB file of the sandboxes. Empty: one in the user's data folder."
+    ).tag(config=True)
+    project = Unicode(
+        "",
+        help="""The project's folder, whose templates in .orkee/templates are offered.
+        Empty: the server's root folder.""",
+    ).tag(config=True)
+    default_ttl = Int(
+        _DEFAULTS.default_ttl,
+        help="Seconds that a sandbox lives without activity, unless its creation says otherwise.",
+    ).tag(config=True)
+    reap_interval = Float(
+        _DEFAULTS.reap_interval, help="Seconds between two looks for expired sandboxes."
+    ).tag(config=True)
+    max_sandboxes = Int(
+        _DEFAULTS.max_sandboxes, help="How many sandboxes may be creating or active at once."
+    ).tag(config=True)
+    log_limit = Int(
+        256 * 1024 * 1024, help="Bytes of output kept for each sandbox; the oldest go first."
+    ).tag(config=True)
+    headless_idle_timeout = Float(
+        600.0,
+        help="Seconds without sandboxes and requests after which `orkee serve` ends itself.",
+    ).tag(config=True)
+    lag_limit = Float(
+        0.0,
+        help="""Log the stack of whatever keeps the event loop longer than this many seconds
+        (for debugging; 0.05 is what Orkee promises). 0: do not measure.
+        The environment's ORKEE_LAG_LIMIT gives the default.""",
+    ).tag(config=True)
+
+    @validate("default_ttl", "reap_interval", "max_sandboxes", "log_limit")
+    def _above_zero(self, proposal: Any) -> Any:
+        if proposal["value"] <= 0:
+            raise TraitError(f"OrkeeExtension.{proposal['trait'].name} is not above 0.")
+        return proposal["value"]
+
+    @default("lag_limit")
+    def _lag_limit(self) -> float:
+        try:
+            return float(os.environ.get("ORKEE_LAG_LIMIT") or 0)
+        except ValueError:
+            return 0.0
+
+    # -- Jupyter's hooks ------------------------------------------------
+
+    def initialize_settings(self) -> None:
+        """Put what the handlers need into the application's settings."""
+        self._wired: wiring.Wired | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._socket: LocalSocket | None = None
+        self._lag = LoopLag(self.lag_limit) if self.lag_limit > 0 else None
+        self._adopt_logger()
+        self.context = ServerContext(self._touch)
+        self.settings[KEY] = self.context
+        events.register(self._server.event_logger)
+        self._publisher = events.Publisher(self._server.event_logger, self.context.touch)
+
+    def initialize_handlers(self) -> None:
+        """Add our routes to the server's."""
+        self.handlers.extend(ROUTES)
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Start what needs the running loop. A failure is answered by the handlers."""
+        signals.install(serverapp.stop)
+        self._publisher.start()
+        if self._lag is not None:
+            self._lag.start()
+        try:
+            self._socket = LocalSocket(serverapp.web_app)
+            self._socket.open()
+        except Exception as error:
+            # The server works without it; kernels then need a URL and a token.
+            self.log.error("orkee: no unix socket: %s", error)
+        # In a task of its own: a slow engine or disk does not hold up other extensions.
+        self._starting = asyncio.create_task(self._wire())
+
+    async def stop_extension(self) -> None:
+        """Stop every sandbox. Never raises, ends in time, and may be called again meanwhile.
+
+        Jupyter calls it once per signal, and an exception here would leave the server
+        alive without its port.
+        """
+        try:
+            if self._stopping is None:
+                self._stopping = asyncio.create_task(self._stop_all())
+            await asyncio.wait({self._stopping}, timeout=STOP_TIMEOUT)
+        except Exception:
+            self.log.exception("orkee: the stop failed")
+
+    def current_activity(self) -> dict[str, int] | None:
+        """Return what Jupyter's ``shutdown_no_activity_timeout`` must not end."""
+        return {"sandboxes": self._publisher.live} if self._publisher.live else None
+
+    # -- start and stop -------------------------------------------------
+
+    @property
+    def _server(self) -> Any:
+        """The ServerApp; the trait may be None before it is linked."""
+        assert self.serverapp is not None
+        return self.serverapp
+
+    def options(self) -> wiring.Options:
+        """Return what the traits say, for the wiring."""
+        return wiring.Options(
+            settings=Settings(
+                max_sandboxes=self.max_sandboxes,
+                default_ttl=self.default_ttl,
+                reap_interval=self.reap_interval,
+            ),
+            database=Path(self.database).expanduser() if self.database else None,
+            runner_host=self.runner_host or None,
+            link=self.link,
+            log_limit=self.log_limit,
+            project=Path(self.project or self._server.root_dir).expanduser(),
+        )
+
+    async def _wire(self) -> None:
+        try:
+            self._wired = await wiring.build(self.options(), self._publisher)
+        except Exception as error:
+            self.log.error("orkee: could not start", exc_info=error)
+            self.context.failed(wiring.as_error(error))
+        else:
+            self.context.ready(self._wired.manager)
+            self.log.info("orkee: ready")
+
+    async def _stop_all(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        if self._starting is not None and not self._starting.done():
+            self._starting.cancel()  # the wiring closes what it had opened
+            await asyncio.wait({self._starting}, timeout=2.0)
+        self.context.stopping()
+        if self._wired is not None:
+            await self._wired.close()
+        if self._lag is not None:
+            await self._lag.stop()
+        self._leave_logger()
+
+    def _adopt_logger(self) -> None:
+        # Our modules log by their own names; without this they would have no handler here.
+        self._parent, self._level = _PACKAGE_LOG.parent, _PACKAGE_LOG.level
+        _PACKAGE_LOG.parent = self.log
+        _PACKAGE_LOG.setLevel(self.log.level)
+
+    def _leave_logger(self) -> None:
+        if _PACKAGE_LOG.parent is self.log:
+            _PACKAGE_LOG.parent = self._parent
+            _PACKAGE_LOG.setLevel(self._level)
+
+    def _touch(self) -> None:
+        # Cullers read every setting that ends with _last_activity.
+        self._server.web_app.settings["orkee_last_activity"] = utcnow()

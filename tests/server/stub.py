@@ -1,0 +1,164 @@
+"""A manager for the tests of the HTTP layer: remembers calls, fails or waits when told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.model import (
+    CreateRequest,
+    ExecRequest,
+    Exit,
+    ListQuery,
+    LogEntry,
+    LogQuery,
+    Output,
+    Page,
+    Sandbox,
+    Status,
+    Template,
+)
+from orkee_jupyter.sandbox.ports import Progress
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+def make(**changes: Any) -> Sandbox:
+    base = Sandbox(
+        id=ID,
+        user_id="local",
+        status=Status.ACTIVE,
+        template="node",
+        image="node:18-alpine",
+        created_at=1,
+        last_active_at=1,
+        expires_at=3601,
+    )
+    return base.with_(**changes)
+
+
+class StubExec:
+    """A command whose output the test holds."""
+
+    pid = 7
+
+    def __init__(self, outputs: list[Output], error: OrkeeError | None = None) -> None:
+        self.outputs, self.error = outputs, error
+        self.stdin = b""
+        self.stdin_ended = False
+        self.hangs = False
+        self.closed = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[Output]:
+        await asyncio.sleep(0)  # as any stream does: others get a turn
+        for output in self.outputs:
+            yield output
+        if self.hangs:
+            await asyncio.Event().wait()
+
+    async def write(self, data: bytes) -> None:
+        self.stdin += data
+
+    async def end_stdin(self) -> None:
+        self.stdin_ended = True
+
+    async def signal(self, name: str) -> None: ...
+
+    async def exit(self) -> Exit:
+        if self.error is not None:
+            raise self.error
+        return Exit(3, None, False, 0.25)
+
+    async def close(self) -> None:
+        self.closed.set()
+
+
+class StubTemplates:
+    def all(self) -> list[Template]:
+        return [Template("node", "node:18-alpine", env={"SECRET": "x"}, command=("node",))]
+
+
+class StubManager:
+    """Knows one sandbox, ``ID`` named "web", of the owner "local"."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.error: Exception | None = None
+        self.sandbox = make(name="web")
+        self.entries: list[LogEntry] = []
+        self.follow_hangs = False
+        self.logs_closed = asyncio.Event()
+        self.exec_stream = StubExec([Output("stdout", b"hi\n")])
+        self.create_hangs = False
+        self.creating = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.progress: list[str] = ["pulling node:18-alpine"]
+        self.templates = StubTemplates()
+        self.closed = 0
+
+    def _called(self, *call: Any) -> None:
+        self.calls.append(call)
+        if self.error is not None:
+            raise self.error
+
+    def step(self, sandbox_id: str) -> str | None:
+        return None
+
+    async def create(self, request: CreateRequest, owner: str, progress: Progress) -> Sandbox:
+        self.calls.append(("create", request, owner))
+        for sentence in self.progress:
+            progress(sentence)
+        self.creating.set()
+        try:
+            if self.create_hangs:
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        if self.error is not None:
+            raise self.error
+        return self.sandbox
+
+    async def get(self, ref: str, owner: str) -> Sandbox:
+        self._called("get", ref, owner)
+        if ref not in (ID, "web", ID[:4]) or owner != self.sandbox.user_id:
+            raise OrkeeError("sandbox_not_found", f"There is no sandbox {ref}.", "List them.")
+        return self.sandbox
+
+    async def list(self, query: ListQuery, owner: str) -> Page:
+        self._called("list", query, owner)
+        return Page((self.sandbox,), "more")
+
+    async def stop(self, ref: str, owner: str) -> Sandbox:
+        self._called("stop", ref, owner)
+        return self.sandbox.with_(status=Status.TERMINATED)
+
+    async def clean(self, owner: str) -> list[Sandbox]:
+        self._called("clean", owner)
+        return [self.sandbox]
+
+    async def exec(self, ref: str, request: ExecRequest, owner: str) -> StubExec:
+        self._called("exec", ref, request, owner)
+        return self.exec_stream
+
+    async def logs(self, ref: str, query: LogQuery, owner: str) -> AsyncIterator[LogEntry]:
+        self._called("logs", ref, query, owner)
+        return self._entries()
+
+    async def _entries(self) -> AsyncIterator[LogEntry]:
+        try:
+            for entry in self.entries:
+                yield entry
+            if self.follow_hangs:
+                await asyncio.Event().wait()
+        finally:
+            self.logs_closed.set()
+
+    async def engine_status(self) -> Mapping[str, Any]:
+        self._called("engine_status")
+        return {"kind": "none"}
+
+    async def shutdown(self) -> None:
+        self.closed += 1
