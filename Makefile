@@ -20,7 +20,7 @@ test: setup ## everything: checks, Go tests, unit and integration tests, noteboo
 	@$(MAKE) --no-print-directory check go unit integration notebooks
 
 lab: setup ## open JupyterLab with the extension; prints its URL
-	@$(BIN)/jupyter lab --no-browser --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
+	@$(BIN)/jupyter lab --no-browser --allow-root --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
 
 check: ## lint, format, types, generated files
 	$(BIN)/ruff check .
@@ -37,10 +37,10 @@ unit: ## the Python tests that need no engine
 	$(BIN)/pytest -q -m "not engine"
 
 integration: ## the Python tests on the real engine
-	$(BIN)/pytest -q -m engine
+	$(BIN)/python scripts/alone.py pytest -q -m engine
 
 notebooks: ## run the notebooks and compare their outputs
-	$(BIN)/pytest -q --nbval --nbval-current-env -p no:cacheprovider -W default notebooks
+	$(BIN)/python scripts/alone.py pytest -q --nbval --nbval-current-env -p no:cacheprovider -W default notebooks
 
 format: ## mend lint and format
 	$(BIN)/ruff check --fix .

@@ -78,6 +78,20 @@ def stop(as_json: Json = False) -> None:
     _done("The engine is stopped.", as_json)
 
 
+@app.command("purge")
+@reported()
+def purge(
+    with_images: Annotated[bool, typer.Option("--images", help="The built images too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the native engine and remove its layers, caches and workspaces."""
+    from orkee_jupyter.dagger.native import NativeEngine
+
+    with Progress("removing the engine's state"):
+        _run(NativeEngine().purge(images=with_images))
+    _done("The engine's state is removed.", as_json)
+
+
 @app.command("logs")
 @reported()
 def logs(

@@ -136,6 +136,7 @@ def stop(
     with Progress("looking for the sandboxes") as progress:
         # All are looked up first: with one wrong name none is stopped.
         chosen = [servers.get(ref) for ref in refs] if refs else servers.list_all(status=RUNNING)
+        chosen = list({sandbox.id: sandbox for sandbox in chosen}.values())
         progress(f"stopping {', '.join(map(called, chosen))}")
         # An orderly end takes seconds, so all end at once.
         with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -31,6 +31,7 @@ class _Current:
     session: Session
     containers: Containers
     hold: asyncio.Task[None] | None  # keeps the native engine running and notices its end
+    listener: tuple[socket.socket, str] | None = None  # of the direct link
 
 
 class DaggerEngine:
@@ -59,12 +60,13 @@ class DaggerEngine:
         with contextlib.suppress(RuntimeError):
             self._lost_loop = asyncio.get_running_loop()
 
+    async def prepare(self, progress: Progress) -> None:
+        """Choose an engine, start it if it is ours, and connect to it."""
+        await self._thread.call(self._ensure(_reporter(progress)))
+
     async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
         """Start a container whose first process is sandboxd; return its host name."""
-        loop = asyncio.get_running_loop()
-
-        def report(step: str) -> None:
-            loop.call_soon_threadsafe(progress, step)
+        report = _reporter(progress)
 
         async def run() -> str:
             current = await self._ensure(report)
@@ -91,13 +93,16 @@ class DaggerEngine:
         await self._thread.call(run())
 
     async def direct_listener(self) -> tuple[socket.socket, str] | None:
-        """Return a listener inside the native engine's network and its address, else None."""
+        """Return a listener inside the native engine's network and its address, else None.
+
+        The same one for as long as the engine lives: a new one says that the old is dead.
+        """
 
         async def run() -> tuple[socket.socket, str] | None:
             current = await self._ensure(lambda _: None)
-            if current.candidate.kind != "native":
-                return None
-            return await self._native.listener()
+            if current.listener is None and current.candidate.kind == "native":
+                current.listener = await self._native.listener()
+            return current.listener
 
         return await self._thread.call(run())
 
@@ -172,6 +177,17 @@ class DaggerEngine:
         reason = "the engine ended" if engine_ended else "the engine's session ended"
         if self._lost is not None and self._lost_loop is not None and lost:
             self._lost_loop.call_soon_threadsafe(self._lost, lost, reason)
+
+
+def _reporter(progress: Progress) -> Progress:
+    """Return a ``progress`` for the SDK's thread that calls the given one on this loop."""
+    loop = asyncio.get_running_loop()
+
+    def report(step: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(progress, step)
+
+    return report
 
 
 async def _download_cli() -> Path:

@@ -78,7 +78,8 @@ def _facts(sandbox: SandboxRecord) -> Iterable[tuple[str, str]]:
     image = f" ({sandbox.image})" if sandbox.image else ""
     yield "template", f"{sandbox.template}{image}"
     if sandbox.command:
-        yield "command", " ".join(sandbox.command)
+        # A script in a command has line ends; a card has one line for it.
+        yield "command", " ".join(" ".join(sandbox.command).split())
     if sandbox.ports:
         yield "ports", ", ".join(str(port) for port in sandbox.ports)
     if sandbox.host_url:

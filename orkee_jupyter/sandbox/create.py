@@ -136,9 +136,10 @@ class Creator:
         return defect(entry.sandbox, error)
 
     async def _bring_up(self, entry: Entry, setup: tuple[str, ...], progress: Progress) -> None:
-        """Open a place, start the container, wait for its daemon, start the command."""
+        """Engine, place, container, daemon, command: one after the other."""
         sandbox = entry.sandbox
         tell = _teller(entry, progress)
+        await self._engine.prepare(tell)
         entry.placed = True
         endpoint = await self._hub.open(sandbox.id)
         definition = ContainerDefinition(

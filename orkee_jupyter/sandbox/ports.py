@@ -73,6 +73,9 @@ class Engine(Protocol):
     ``disk_full``.
     """
 
+    async def prepare(self, progress: Progress) -> None:
+        """Start the engine and connect to it, where that was not done yet."""
+
     async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
         """Start a container whose first process is sandboxd; return its container id."""
 

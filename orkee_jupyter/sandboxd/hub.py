@@ -75,6 +75,7 @@ class Hub:
         self._spools: dict[str, LogSpool] = {}
         self._tokens: dict[bytes, _Place] = {}  # by the token's hash: no timing to learn from
         self._direct: tuple[asyncio.Server, Greeter, str] | None = None
+        self._direct_source: object | None = None  # the listener that self._direct serves
         self._direct_lock = asyncio.Lock()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="orkee-log-writer")
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="orkee-log-reader")
@@ -157,16 +158,24 @@ class Hub:
         return place.daemon if same else None
 
     async def _direct_address(self) -> str | None:
+        """Return where daemons dial the direct link, None if there is none.
+
+        Asked each time: another listener means that the engine of the last one is gone.
+        """
+        if self._direct_listener is None:
+            return None
         async with self._direct_lock:
-            if self._direct is None and self._direct_listener is not None:
-                given = await self._direct_listener()
-                if given is not None:
-                    listener, address = given if isinstance(given, tuple) else (given, "")
-                    listener.setblocking(False)
-                    greeter = self._greeter(None)
-                    loop = asyncio.get_running_loop()
-                    server = await loop.create_server(greeter.connection, sock=listener)
-                    self._direct = server, greeter, address or _address(listener)
+            given = await self._direct_listener()
+            if given is not self._direct_source:
+                self.drop_direct()
+            if given is not None and self._direct is None:
+                listener, address = given if isinstance(given, tuple) else (given, "")
+                listener.setblocking(False)
+                greeter = self._greeter(None)
+                loop = asyncio.get_running_loop()
+                server = await loop.create_server(greeter.connection, sock=listener)
+                self._direct = server, greeter, address or _address(listener)
+            self._direct_source = given
             return None if self._direct is None else self._direct[2]
 
     def drop_direct(self) -> None:

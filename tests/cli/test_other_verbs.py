@@ -72,7 +72,8 @@ def test_start_up_imports_nothing_that_it_does_not_need(stub: StubServer) -> Non
         "import sys\nfrom orkee_jupyter.cli.main import main\n"
         "try: main(['sandbox', 'create', '--json'])\n"
         "except SystemExit: pass\n"
-        "print({'asyncio.events', 'rich', 'pygments', 'dagger', 'duckdb', 'jupyter_server', 'tornado', 'IPython'}"
+        "print({'asyncio.events', 'rich',"
+        " 'pygments', 'dagger', 'duckdb', 'jupyter_server', 'tornado', 'IPython'}"
         " & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

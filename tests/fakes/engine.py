@@ -28,6 +28,9 @@ class FakeEngine:
         self.workspaces: set[str] = set()  # cache volumes that may hold something
         self.closed = False
 
+    async def prepare(self, progress: Progress) -> None:
+        """Be ready: a fake always is."""
+
     async def start(self, definition: ContainerDefinition, progress: Progress) -> str:
         if definition.image not in IMAGES:
             raise OrkeeError(

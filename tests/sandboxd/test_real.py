@@ -86,7 +86,8 @@ async def test_stdin_of_several_windows_comes_back(hub: Hub, sandbox_id: str, ru
 
 async def test_a_signal_and_a_timeout_end_the_command(hub: Hub, sandbox_id: str, run: Run) -> None:
     daemon = await run(hub, sandbox_id)
-    stream = await daemon.exec(sh("sleep 60"))
+    stream = await daemon.exec(sh("echo there; exec sleep 60"))
+    assert await stream.next_piece() == (1, b"there\n")
     await stream.signal("SIGINT")
     assert (await finish(stream))[2].signal == "INT"
     _, _, ended = await finish(await daemon.exec(sh("exec sleep 60", timeout=0.1)))
