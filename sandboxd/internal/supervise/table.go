@@ -90,9 +90,9 @@ func (t *Table) StopAll(grace time.Duration) {
 	t.stopping = true
 	t.mu.Unlock()
 	if grace > 0 {
-		for _, pid := range descendants() {
-			_ = syscall.Kill(pid, syscall.SIGTERM)
-			_ = syscall.Kill(pid, syscall.SIGCONT) // a stopped one cannot obey
+		for _, target := range targets(descendants()) {
+			_ = syscall.Kill(target, syscall.SIGTERM)
+			_ = syscall.Kill(target, syscall.SIGCONT) // a stopped one cannot obey
 		}
 		if t.waitEmpty(grace) {
 			return
@@ -100,8 +100,8 @@ func (t *Table) StopAll(grace time.Duration) {
 	}
 	// Repeated, since a dying parent may just have forked.
 	for range 100 {
-		for _, pid := range descendants() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		for _, each := range descendants() {
+			_ = syscall.Kill(each.pid, syscall.SIGKILL)
 		}
 		if t.waitEmpty(50 * time.Millisecond) {
 			return
@@ -126,9 +126,32 @@ func (t *Table) waitEmpty(limit time.Duration) bool {
 	}
 }
 
-// descendants lists the pids below this process, parents before children.
-func descendants() []int {
-	children := map[int][]int{}
+// member is a process and the process group that it is in.
+type member struct{ pid, group int }
+
+// targets lists what to signal so that every member gets a signal once: groups,
+// as negative numbers. A group's signal also reaches a child that is forked in
+// this very moment, which a list of pids would miss.
+func targets(members []member) []int {
+	own := syscall.Getpgrp()
+	var found []int
+	seen := map[int]bool{}
+	for _, each := range members {
+		target := -each.group
+		if each.group == own || each.group <= 1 {
+			target = each.pid
+		}
+		if !seen[target] {
+			seen[target] = true
+			found = append(found, target)
+		}
+	}
+	return found
+}
+
+// descendants lists the processes below this one, parents before children.
+func descendants() []member {
+	children := map[int][]member{}
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -141,15 +164,16 @@ func descendants() []int {
 		}
 		// The name in parentheses may hold anything, so count from its end.
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		if len(fields) < 2 || fields[0] == "Z" {
+		if len(fields) < 3 || fields[0] == "Z" {
 			continue
 		}
 		parent, _ := strconv.Atoi(fields[1])
-		children[parent] = append(children[parent], pid)
+		group, _ := strconv.Atoi(fields[2])
+		children[parent] = append(children[parent], member{pid, group})
 	}
 	found := children[os.Getpid()]
 	for i := 0; i < len(found); i++ {
-		found = append(found, children[found[i]]...)
+		found = append(found, children[found[i].pid]...)
 	}
 	return found
 }
