@@ -55,7 +55,7 @@ reference: ## write docs/reference anew from the code
 	$(BIN)/python scripts/reference.py
 
 wheel: setup ## build the wheel into dist/
-	$(BIN)/hatch build 2>/dev/null || $(BIN)/python -m hatchling build
+	$(BIN)/python -m hatchling build -t wheel
 
 clean: ## remove what was built in this folder; the data folder is kept
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis orkee_jupyter/sandboxd/bin

@@ -10,7 +10,7 @@ import typer
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 
-from .output import plain, print_facts, print_json
+from .output import cell, plain, print_json, print_table
 from .progress import Progress
 from .report import reported
 
@@ -28,7 +28,7 @@ def status(as_json: Json = False) -> None:
     if as_json:
         print_json({"success": True, "engine": facts})
     else:
-        print_facts(facts)
+        _print_status(facts)
 
 
 @app.command("install")
@@ -109,6 +109,28 @@ def logs(
     for line in lines:
         print(plain(line))
     print(f"The whole log is {engine.log_path}.", file=sys.stderr)
+
+
+def _print_status(facts: Mapping[str, Any]) -> None:
+    """Print the engine in use with what is known of it, then every candidate and why."""
+    chosen = facts.get("chosen")
+    if chosen is None:
+        print("No engine can be used.")
+    else:
+        print(f"In use: {cell(chosen)} (Dagger {cell(facts.get('version'))})")
+        native = facts.get("native") if chosen == "native" else None
+        known = {"address": facts.get("runner_host"), **(native or {})}
+        for name in ("address", "state", "network", "registry", "pid"):
+            if known.get(name):
+                print(f"  {name:9} {cell(known[name])}")
+    print()
+    rows = [
+        [each.get("kind"), "yes" if each.get("usable") else "no", each.get("reason")]
+        for each in facts.get("candidates", ())
+    ]
+    print_table(["ENGINE", "USABLE", "WHY"], rows)
+    if facts.get("remedy"):
+        print(f"\n{cell(facts['remedy'])}")
 
 
 def _of_server() -> Mapping[str, Any] | None:

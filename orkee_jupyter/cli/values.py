@@ -20,8 +20,8 @@ def ports(texts: Iterable[str]) -> list[int]:
         if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
             raise OrkeeError(
                 "invalid_port",
-                f"{text!r} is not a port.",
-                "Give a number from 1 to 65535: `--port 3000`.",
+                f"{text if text.isdecimal() else repr(text)} is no port.",  # as the server says
+                "Give whole numbers from 1 to 65535.",
             )
         numbers.append(int(text))
     return numbers

@@ -27,6 +27,20 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 TOKEN = "stub-token"
 
 
+#: An engine's status, as the server gives it.
+ENGINE = {
+    "version": "0.19.10",
+    "chosen": "native",
+    "runner_host": "unix:///run/engine.sock",
+    "remedy": None,
+    "candidates": [
+        {"kind": "native", "usable": True, "reason": "runs", "runner_host": None},
+        {"kind": "docker", "usable": False, "reason": "docker is not installed"},
+    ],
+    "native": {"state": "ready", "network": "slirp4netns"},
+}
+
+
 class StubServer:
     """Runs in a thread of its own; use as a context manager."""
 
@@ -319,7 +333,7 @@ class Rest(Base):
                         "ports": [3000], "source": "built-in"}  # fmt: skip
             self.write({"success": True, "templates": [template]})
         else:
-            self.write({"success": True, "engine": {"engine": "native", "reason": "installed"}})
+            self.write({"success": True, "engine": ENGINE})
 
     def post(self, what: str) -> None:
         cleaned = [s for s in self.stub.sandboxes.values() if s["labels"].get("expired")]

@@ -48,7 +48,7 @@ async def test_cancelling_an_exec_ends_the_command(stub: StubServer) -> None:
 async def test_a_client_over_tcp_asks_the_rest(stub: StubServer) -> None:
     async with AsyncClient(stub.url, TOKEN) as client:
         assert (await client.templates())[0]["name"] == "node"
-        assert (await client.engine())["engine"] == "native"
+        assert (await client.engine())["chosen"] == "native"
         assert await client.clean() == []
         sandbox = await client.create()
         assert (await client.get(sandbox.id)).id == sandbox.id

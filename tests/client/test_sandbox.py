@@ -139,7 +139,7 @@ def test_a_client_tells_templates_engine_and_cleans(stub: StubServer) -> None:
     stub.add(labels={"expired": "1"})
     with Client() as client:
         assert client.templates()[0]["name"] == "node"
-        assert client.engine() == {"engine": "native", "reason": "installed"}
+        assert client.engine()["chosen"] == "native"
         assert [sandbox.status for sandbox in client.clean()] == ["terminated"]
         assert client.create("node").id == client.get("0002").id
         assert len(client.list()) == 2
