@@ -10,7 +10,6 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -45,7 +44,8 @@ async def main(command: list[str]) -> int:
         env = os.environ | {"XDG_RUNTIME_DIR": folder}
         env.pop("ORKEE_SOCKET", None)
         try:
-            return subprocess.run(command, env=env, check=False).returncode
+            process = await asyncio.create_subprocess_exec(*command, env=env)
+            return await process.wait()
         finally:
             stop_servers(Path(folder))
             if not ran_before and native.installed():

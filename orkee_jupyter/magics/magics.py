@@ -168,7 +168,10 @@ class SandboxMagics(Magics):
         return EngineStatus(Client().engine())
 
     def _templates(self, arguments: Arguments, names: Mapping[str, Any]) -> TemplateList:
-        return TemplateList(Client().templates())
+        client = Client()
+        for problem in client.template_problems():
+            print(f"left out: {one_line(str(problem))}", file=sys.stderr)
+        return TemplateList(client.templates())
 
     def _help(self, arguments: Arguments, names: Mapping[str, Any]) -> None:
         words = arguments.words

@@ -19,7 +19,9 @@ def port(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535:
         return int(text)
     raise OrkeeError(
-        "invalid_port", f'"{text}" is not a port.', "Give a number from 1 to 65535: `--port 3000`."
+        "invalid_port",
+        f"{text if text.isdecimal() else repr(text)} is no port.",  # as the server says
+        "Give whole numbers from 1 to 65535.",
     )
 
 

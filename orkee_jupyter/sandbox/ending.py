@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: Real seconds that hurried ends get, after the shutdown's bound, to write their rows.
 HURRY = 2.0
+#: Seconds that the daemon of a lost container gets to end it by itself, if it still can.
+PAUSE_PATIENCE = 2.0
 
 
 class Ending:
@@ -146,9 +148,12 @@ class Ending:
             if entry.sandbox.status is not Status.ACTIVE or entry.ending is not None:
                 return
             sandbox_id = entry.sandbox.id
-            entry.daemon = None
+            daemon, entry.daemon = entry.daemon, None
             await self._registry.move(entry, Status.PAUSED, reason)
             await self._stop_watching(entry)
+            if daemon is not None:
+                # An engine takes up to 10 s to notice that a session of its was killed.
+                await self._attempt("stop its commands", daemon.stop(0.0), PAUSE_PATIENCE)
             await self._attempt("end its container", self._engine.stop(sandbox_id))
             await self._attempt("close its link", self._hub.close(sandbox_id))
             entry.placed = entry.started = False

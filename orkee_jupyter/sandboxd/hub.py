@@ -21,7 +21,7 @@ from ..sandbox.ports import Endpoint
 from .connection import BUFFER_SIZE
 from .daemon import Daemon, Timing
 from .greeting import Greeter
-from .logs import LogSpool
+from .logs import LogSpool, sweep_logs
 
 logger = logging.getLogger(__name__)
 
@@ -237,6 +237,13 @@ class Hub:
         await self.close(sandbox_id)
         spool = self._spools.pop(sandbox_id, None) or self._spool(sandbox_id)
         await spool.remove()
+
+    async def sweep(self, max_age: float) -> None:
+        """Remove kept logs that nothing was written to for ``max_age`` seconds."""
+        in_use = set(self._places)
+        await asyncio.get_running_loop().run_in_executor(
+            self._writer, sweep_logs, self._log_dir, max_age, in_use
+        )
 
     async def shutdown(self) -> None:
         """Close every place and the listener. The kept logs stay on disk. May be called twice."""

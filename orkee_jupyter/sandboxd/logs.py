@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -340,3 +341,16 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(fd, view, offset)
         view, offset = view[written:], offset + written
+
+
+def sweep_logs(folder: Path, max_age: float, in_use: Container[str]) -> None:
+    """Remove the logs in ``folder`` that are older than ``max_age`` seconds and not in use."""
+    oldest = time.time() - max_age
+    try:
+        found = list(folder.iterdir())
+    except OSError:
+        return
+    for each in found:
+        with contextlib.suppress(OSError):
+            if each.name not in in_use and each.stat().st_mtime < oldest:
+                shutil.rmtree(each, ignore_errors=True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tornado import web
 
+from ..problems import to_problem
 from ..sandbox.model import Template
 from .base import OrkeeHandler, authorized
 from .openapi import document
@@ -51,7 +52,10 @@ class TemplatesHandler(OrkeeHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self) -> None:
         manager = await self.manager()
-        self.answer(templates=[template_json(each) for each in manager.templates.all()])
+        self.answer(
+            templates=[template_json(each) for each in manager.templates.all()],
+            problems=[to_problem(each) for each in manager.templates.problems],
+        )
 
 
 class EngineHandler(OrkeeHandler):

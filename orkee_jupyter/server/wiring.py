@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 _MANAGER_STOP = 5.5
 _HUB_STOP = 0.5
 _ENGINE_STOP = 1.5
-_STORE_STOP = 1.0
+_STORE_STOP = 2.0
+#: How long the log of an ended sandbox is kept, in seconds.
+_LOG_AGE = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
         )
         stops.insert(0, ("manager", _MANAGER_STOP, manager.shutdown))
         await manager.startup()
+        await hub.sweep(_LOG_AGE)
     except BaseException:
         for name, seconds, stop in stops:
             await stop_within(name, seconds, stop)

@@ -27,6 +27,12 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 TOKEN = "stub-token"
 
 
+#: A template that cannot be used, as the server tells it.
+PROBLEM = {
+    "code": "invalid_template",
+    "detail": "The template bad.toml has an error.",
+    "remedy": "Correct it.",
+}
 #: An engine's status, as the server gives it.
 ENGINE = {
     "version": "0.19.10",
@@ -331,7 +337,7 @@ class Rest(Base):
         if what == "templates":
             template = {"name": "node", "image": "node:18-alpine", "description": "Node.js",
                         "ports": [3000], "source": "built-in"}  # fmt: skip
-            self.write({"success": True, "templates": [template]})
+            self.write({"success": True, "templates": [template], "problems": [PROBLEM]})
         else:
             self.write({"success": True, "engine": ENGINE})
 

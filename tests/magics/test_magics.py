@@ -143,7 +143,7 @@ def test_clean_engine_and_templates_return_values(
 ) -> None:
     stub.add(name="old", labels={"expired": "yes"})
     assert [s.name for s in run(shell, "clean")] == ["old"]
-    assert run(shell, "engine")["engine"] == "native"
+    assert run(shell, "engine")["chosen"] == "native"
     assert run(shell, "templates")[0]["name"] == "node"
 
 

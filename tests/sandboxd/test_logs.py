@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orkee_jupyter.sandbox.model import LogEntry, LogQuery
 from orkee_jupyter.sandboxd import logs
-from orkee_jupyter.sandboxd.logs import LogSpool
+from orkee_jupyter.sandboxd.logs import LogSpool, sweep_logs
 from orkee_jupyter.sandboxd.records import Batch, TailCut, parse
 
 MakeSpool = Callable[..., LogSpool]
@@ -249,3 +249,12 @@ async def test_removing_ends_followers_and_leaves_no_file(make: MakeSpool) -> No
     await spool.remove()
     assert await following in (b"a", b"")
     assert not spool._folder.exists()
+
+
+def test_a_sweep_removes_old_logs_and_spares_new_and_used_ones(tmp_path: Path) -> None:
+    for name in ("old", "used", "new"):
+        (tmp_path / name).mkdir()
+    for name in ("old", "used"):
+        os.utime(tmp_path / name, (0, 0))
+    sweep_logs(tmp_path, 60.0, {"used"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "used"]

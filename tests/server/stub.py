@@ -76,6 +76,8 @@ class StubExec:
 
 
 class StubTemplates:
+    problems: tuple[OrkeeError, ...] = ()
+
     def all(self) -> list[Template]:
         return [Template("node", "node:18-alpine", env={"SECRET": "x"}, command=("node",))]
 

@@ -7,6 +7,8 @@ import builtins
 from collections.abc import Sequence
 from typing import Any, Self
 
+from ...problems import from_problem
+from ...sandbox.errors import OrkeeError
 from ..discovery import Address
 from .connection import Connection
 from .sandbox import Sandbox
@@ -51,6 +53,11 @@ class Client:
     def templates(self) -> Sequence[dict[str, Any]]:
         """Return the templates, each with name, image, description, ports and the rest."""
         return builtins.list((self._connection.call("GET", "templates"))["templates"])
+
+    def template_problems(self) -> Sequence[OrkeeError]:
+        """Return what is wrong with templates that cannot be used, each naming file and key."""
+        answer = self._connection.call("GET", "templates")
+        return [from_problem(each, 400) for each in answer.get("problems", [])]
 
     def engine(self) -> dict[str, Any]:
         """Return which engine is in use and why the others are not."""
