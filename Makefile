@@ -42,6 +42,9 @@ integration: ## the Python tests on the real engine
 notebooks: ## run the notebooks and compare their outputs
 	$(BIN)/python scripts/alone.py pytest -q --nbval --nbval-current-env -p no:cacheprovider -W default notebooks
 
+bench: setup ## measure the links and streams on the real engine (not part of `make test`)
+	$(BIN)/python -m bench.links
+
 format: ## mend lint and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
