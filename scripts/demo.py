@@ -23,7 +23,7 @@ import httpx
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +43,10 @@ class ServerKernel(AsyncKernelManager):
     has_kernel = True
 
     async def is_alive(self) -> bool:
-        return (await self.http.get(f"api/kernels/{self.kernel_id}")).status_code == 200
+        try:
+            return (await self.http.get(f"api/kernels/{self.kernel_id}")).status_code == 200
+        except httpx.TransportError:
+            return True  # not known; a dead kernel shows at the next question
 
     async def interrupt_kernel(self) -> None:
         await self.http.post(f"api/kernels/{self.kernel_id}/interrupt")
@@ -92,8 +95,8 @@ async def run_notebook(http: httpx.AsyncClient, folder: Path) -> tuple[Any, str 
     client = NotebookClient(notebook, km=manager, timeout=300, on_cell_start=cell_begins)
     try:
         await client.async_execute(reset_kc=False, cleanup_kc=False)
-    except CellExecutionError as error:
-        return notebook, str(error)
+    except (CellExecutionError, DeadKernelError, TimeoutError, RuntimeError) as error:
+        return notebook, str(error) or type(error).__name__
     finally:
         if client.kc is not None:
             client.kc.stop_channels()
@@ -128,6 +131,8 @@ async def demo(folder: Path) -> int:
             base_url=f"http://127.0.0.1:{port}/",
             headers={"Authorization": f"token {token}"},
             timeout=60,
+            # A connection that the server just closed would fail the next request on it.
+            limits=httpx.Limits(max_keepalive_connections=0),
         ) as http:
             await ready(http, server)
             say(f"executing {NOTEBOOK.name} with a kernel of that server")

@@ -81,23 +81,23 @@ async def build(progress: Progress, names: Sequence[str] = (), *, force: bool = 
     packages.install(packages.ENGINE | packages.IMAGES, progress)
     native = NativeEngine()
     await native.start(progress)
-    hold = asyncio.create_task(native.hold())
     log = paths.data_dir() / "logs" / f"images-{os.getpid()}.log"
     command = choice.cli()
     if command is None:
         raise OrkeeError("no_engine", "There is no dagger command.", choice.INSTALL)
     config = SessionConfig(command, native.runner_host, log)
-    session = await Session.start(config, lambda _: None)
-    try:
-        todo = [each for each in wanted if force or not await _served(session.client, each.name)]
-        if not todo:
-            progress("all stand-ins are there")
-        for stand_in in todo:
-            await _make(session.client, stand_in, progress)
-        return [each.name for each in todo]
-    finally:
-        await session.close()
-        hold.cancel()
+    async with native.lease():
+        session = await Session.start(config, lambda _: None)
+        try:
+            client = session.client
+            todo = [each for each in wanted if force or not await _served(client, each.name)]
+            if not todo:
+                progress("all stand-ins are there")
+            for stand_in in todo:
+                await _make(client, stand_in, progress)
+            return [each.name for each in todo]
+        finally:
+            await session.close()
 
 
 def _wanted(names: Sequence[str]) -> list[StandIn]:
@@ -109,7 +109,7 @@ def _wanted(names: Sequence[str]) -> list[StandIn]:
                 f"There is no stand-in for {name!r}.",
                 f"There are {', '.join(known)}.",
             )
-    return [known[name] for name in names] or list(STAND_INS)
+    return [known[name] for name in dict.fromkeys(names)] or list(STAND_INS)
 
 
 async def _served(client: dagger.Client, name: str) -> bool:
@@ -175,10 +175,16 @@ async def _mmdebstrap(stand_in: StandIn, target: Path) -> None:
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"},
     )
-    _, output = await process.communicate()
+    try:
+        _, output = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()  # it takes down what it mounted
+            await process.wait()
     if process.returncode != 0:
+        said = output.decode(errors="replace")[-400:].strip().rstrip(".")
         raise OrkeeError(
             "unknown_image",
-            f"mmdebstrap could not build {stand_in.name}: {output.decode()[-400:].strip()}.",
+            f"mmdebstrap could not build {stand_in.name}: {said or 'it said nothing'}.",
             "Check that Debian's packages can be reached from here.",
         )
