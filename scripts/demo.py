@@ -48,6 +48,8 @@ class ServerKernel(AsyncKernelManager):
         except httpx.TransportError:
             return True  # not known; a dead kernel shows at the next question
 
+    _async_is_alive = is_alive  # what a client asks while the kernel is not ready
+
     async def interrupt_kernel(self) -> None:
         await self.http.post(f"api/kernels/{self.kernel_id}/interrupt")
 

@@ -80,7 +80,18 @@ async def build(progress: Progress, names: Sequence[str] = (), *, force: bool = 
         return []
     packages.install(packages.ENGINE | packages.IMAGES, progress)
     native = NativeEngine()
+    ran_before = (await native.status()).get("ready", False)
     await native.start(progress)
+    try:
+        return await _build_missing(native, wanted, progress, force=force)
+    finally:
+        if not ran_before:
+            await native.stop()
+
+
+async def _build_missing(
+    native: NativeEngine, wanted: Sequence[StandIn], progress: Progress, *, force: bool
+) -> list[str]:
     log = paths.data_dir() / "logs" / f"images-{os.getpid()}.log"
     command = choice.cli()
     if command is None:
