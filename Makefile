@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab check format unit integration notebooks go bench lock reference wheel clean
+.PHONY: help setup demo test lab check format unit processes integration notebooks go bench lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,7 +17,7 @@ demo: setup ## the main job: run notebooks/quickstart.ipynb against a real Jupyt
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## everything: checks, Go tests, unit and integration tests, notebooks
-	@$(MAKE) --no-print-directory check go unit integration notebooks
+	@$(MAKE) --no-print-directory check go unit processes integration notebooks
 
 lab: setup ## open JupyterLab with the extension; prints its URL
 	@$(BIN)/jupyter lab --no-browser --allow-root --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
@@ -33,8 +33,11 @@ check: ## lint, format, types, generated files
 go: ## the Go tests, with the race detector where cgo can be used
 	@sh scripts/go.sh test
 
-unit: ## the Python tests that need no engine
-	$(BIN)/pytest -q -m "not engine"
+unit: ## the Python tests of parts: seconds
+	$(BIN)/pytest -q -m "not engine and not slow"
+
+processes: ## the Python tests with real servers, kernels and commands, but no engine
+	$(BIN)/pytest -q -m "slow and not engine"
 
 integration: ## the Python tests on the real engine
 	$(BIN)/python scripts/alone.py pytest -q -m engine

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagger
@@ -26,12 +27,39 @@ class Base:
     made: float  # monotonic seconds
 
 
+_Wish = tuple[str, tuple[str, ...], str]  # image, setup, working directory
+
+
+class _News:
+    """The steps of one piece of work, told to all who wait for it, however late they came."""
+
+    def __init__(self) -> None:
+        self._step: str | None = None
+        self._listeners: list[Callable[[str], None]] = []
+
+    def tell(self, step: str) -> None:
+        self._step = step
+        for listener in self._listeners:
+            listener(step)
+
+    @contextmanager
+    def told_to(self, listener: Callable[[str], None]) -> Iterator[None]:
+        if self._step is not None:
+            listener(self._step)
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+
 class Bases:
     """The bases of one session; equal wishes at one time are one piece of work."""
 
     def __init__(self, client: dagger.Client) -> None:
         self._client = client
-        self._tasks: dict[tuple[str, tuple[str, ...], str], asyncio.Task[Base]] = {}
+        self._tasks: dict[_Wish, asyncio.Task[Base]] = {}
+        self._news: dict[_Wish, _News] = {}
 
     async def get(
         self, image: str, setup: tuple[str, ...], workdir: str, progress: Callable[[str], None]
@@ -40,20 +68,20 @@ class Bases:
 
         Raises OrkeeError ``unknown_image``, ``setup_failed``, ``disk_full``, ``engine_*``.
         """
-        key = (image, setup, workdir)
-        task = self._tasks.get(key)
-        if task is not None and task.done() and not _fresh(task):
-            task = None
-        if task is None:
-            task = asyncio.get_running_loop().create_task(
-                self._make(image, setup, workdir, progress)
-            )
-            self._tasks[key] = task
-        return await asyncio.shield(task)
+        wish = (image, setup, workdir)
+        task = self._tasks.get(wish)
+        if task is None or (task.done() and not _fresh(task)):
+            news = self._news[wish] = _News()
+            task = asyncio.get_running_loop().create_task(self._make(wish, news.tell))
+            task.add_done_callback(_retrieve)
+            self._tasks[wish] = task
+        if task.done():
+            return task.result()
+        with self._news[wish].told_to(progress):
+            return await asyncio.shield(task)
 
-    async def _make(
-        self, image: str, setup: tuple[str, ...], workdir: str, progress: Callable[[str], None]
-    ) -> Base:
+    async def _make(self, wish: _Wish, progress: Callable[[str], None]) -> Base:
+        image, setup, workdir = wish
         progress(f"pulling {image}")
         try:
             async with asyncio.timeout(PULL_TIMEOUT):
@@ -78,6 +106,12 @@ class Bases:
             raise translate(error) from error
         owner = "" if user in ("0", "root", "0:0", "root:root") else user
         return Base(identity, owner, has_workdir, time.monotonic())
+
+
+def _retrieve(task: asyncio.Task[Base]) -> None:
+    """Look at a failure, for those who asked may all have gone."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _fresh(task: asyncio.Task[Base]) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
+import signal
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,12 +55,7 @@ def configured_host(trait: str | None) -> str | None:
 
 async def survey(runner_host: str | None, native: NativeEngine) -> Sequence[Candidate]:
     """Return every candidate in the order of choice."""
-    return [
-        await _configured(configured_host(runner_host)),
-        await _native(native),
-        await _container_tool("docker"),
-        await _container_tool("podman"),
-    ]
+    return await asyncio.gather(*(probe() for probe in _probes(runner_host, native)))
 
 
 async def choose(runner_host: str | None, native: NativeEngine) -> Candidate:
@@ -66,13 +64,7 @@ async def choose(runner_host: str | None, native: NativeEngine) -> Candidate:
     Raises OrkeeError ``no_engine`` whose details hold all of them.
     """
     seen: list[Candidate] = []
-    probes: Sequence[Callable[[], Awaitable[Candidate]]] = (
-        lambda: _configured(configured_host(runner_host)),
-        lambda: _native(native),
-        lambda: _container_tool("docker"),
-        lambda: _container_tool("podman"),
-    )
-    for probe in probes:
+    for probe in _probes(runner_host, native):
         candidate = await probe()
         if candidate.usable:
             return candidate
@@ -86,6 +78,18 @@ async def choose(runner_host: str | None, native: NativeEngine) -> Candidate:
     )
 
 
+def _probes(
+    runner_host: str | None, native: NativeEngine
+) -> Sequence[Callable[[], Awaitable[Candidate]]]:
+    return (
+        lambda: _configured(configured_host(runner_host)),
+        lambda: _native(native),
+        # Docker's client needs its daemon; podman has one only where it is a remote client.
+        lambda: _container_tool("docker", "version", "{{.Server.Version}}"),
+        lambda: _container_tool("podman", "info", "{{.Version.Version}}"),
+    )
+
+
 def cli() -> Path | None:
     """Return the ``dagger`` command to use, None where there is none.
 
@@ -96,7 +100,7 @@ def cli() -> Path | None:
     built = paths.engine_dir() / "bin" / "dagger"
     found = shutil.which("dagger")
     for path in (named, built, found):
-        if path and os.access(path, os.X_OK):
+        if path and Path(path).is_file() and os.access(path, os.X_OK):
             return Path(path)
     return None
 
@@ -105,7 +109,6 @@ async def report(runner_host: str | None, native: NativeEngine) -> Mapping[str, 
     """Return the survey as JSON-ready facts: ``chosen`` (or None) and ``candidates``."""
     candidates = await survey(runner_host, native)
     chosen = next((each for each in candidates if each.usable), None)
-    status = await native.status() if native.installed() else None
     command = cli()
     return {
         "version": paths.ENGINE_VERSION,
@@ -113,26 +116,32 @@ async def report(runner_host: str | None, native: NativeEngine) -> Mapping[str, 
         "runner_host": chosen.runner_host if chosen else None,
         "remedy": None if chosen else INSTALL,
         "candidates": [asdict(each) for each in candidates],
-        "native": status,
+        "native": await _native_status(native) if native.installed() else None,
         "cli": str(command) if command else None,
     }
+
+
+async def _native_status(native: NativeEngine) -> Mapping[str, Any]:
+    try:
+        return await native.status()
+    except OrkeeError as error:
+        return {"ok": False, "state": "silent", "ready": False, "problem": error.cause}
 
 
 async def _configured(host: str | None) -> Candidate:
     if host is None:
         return Candidate("configured", False, "none is configured (runner_host)")
-    url = urlsplit(host)
+    try:
+        url = urlsplit(host)
+        address = (url.hostname or "", url.port or 0)
+    except ValueError as error:
+        return Candidate("configured", False, f"{host!r} is no address: {error}", host)
     if url.scheme not in SCHEMES:
         return Candidate("configured", False, f"{host!r} is none of {', '.join(SCHEMES)}", host)
     if url.scheme == "unix" and not await _dials(path=url.path):
         return Candidate("configured", False, f"nothing answers at {host}", host)
-    if url.scheme == "tcp":
-        try:
-            address = (url.hostname or "", url.port or 0)
-        except ValueError:
-            return Candidate("configured", False, f"{host!r} has no valid port", host)
-        if not await _dials(address=address):
-            return Candidate("configured", False, f"nothing answers at {host}", host)
+    if url.scheme == "tcp" and not await _dials(address=address):
+        return Candidate("configured", False, f"nothing answers at {host}", host)
     return Candidate("configured", True, f"configured: {host}", host)
 
 
@@ -143,9 +152,11 @@ async def _dials(path: str | None = None, address: tuple[str, int] | None = None
                 _, writer = await asyncio.open_unix_connection(path)
             else:
                 _, writer = await asyncio.open_connection(*(address or ("", 0)))
-    except (OSError, TimeoutError):
+    except (OSError, ValueError):  # ValueError: a name that can't be one of a host or file
         return False
     writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
     return True
 
 
@@ -153,33 +164,44 @@ async def _native(native: NativeEngine) -> Candidate:
     missing = native.missing()
     if missing:
         return Candidate("native", False, f"not installed ({', '.join(missing)} missing)")
-    state = await native.status()
-    if state.get("ready"):
-        return Candidate("native", True, "runs", native.runner_host)
-    facts = await native.check()
+    try:
+        state = await native.status()
+        if state.get("ready"):
+            return Candidate("native", True, "runs", native.runner_host)
+        facts = await native.check()
+    except OrkeeError as error:  # another engine may do, and a status has to say it
+        return Candidate("native", False, error.cause.rstrip("."))
     if not facts.get("ok"):
         return Candidate("native", False, "; ".join(facts.get("problems", ())) or "cannot run here")
     return Candidate("native", True, "installed", native.runner_host)
 
 
-async def _container_tool(name: str) -> Candidate:
+async def _container_tool(name: str, verb: str, version: str) -> Candidate:
     if shutil.which(name) is None:
         return Candidate(name, False, f"{name} is not installed")
-    process = await asyncio.create_subprocess_exec(
-        name,
-        "version",
-        "--format",
-        "{{.Server.Version}}",
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), _PROBE)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        return Candidate(name, False, f"{name} does not answer")
-    if process.returncode != 0:
-        return Candidate(name, False, f"{name} is installed but its service does not answer")
-    return Candidate(name, True, f"{name} {output.decode(errors='replace').strip()} answers")
+    # A file, for a pipe stays open as long as any child of the command holds it.
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(name, verb, "--format", version),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Candidate(name, False, f"{name} cannot be run: {error.strerror}")
+        try:
+            code = await asyncio.wait_for(process.wait(), _PROBE)
+        except TimeoutError:
+            return Candidate(name, False, f"{name} does not answer")
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        if code != 0:
+            return Candidate(name, False, f"{name} is installed but its service does not answer")
+        output.seek(0)
+        answer = output.read(100).decode(errors="replace").strip()
+    return Candidate(name, True, f"{name} {answer} answers")

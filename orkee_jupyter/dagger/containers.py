@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dagger
 
+from ..sandbox.errors import OrkeeError
 from ..sandbox.ports import ContainerDefinition
 from .bases import Base, Bases
 from .failures import translate
@@ -31,6 +32,8 @@ _BATCH = 50
 DAEMON = "/run/orkee/sandboxd"
 SOCKET = "/run/orkee/link.sock"
 TOKEN = "/run/orkee/token"  # noqa: S105 (a path)
+#: Where a workspace lies while it is filled, beside the image's own folder.
+WORKSPACE = "/run/orkee/workspace"
 
 
 class Containers:
@@ -51,37 +54,87 @@ class Containers:
         """Return the ids of all sandboxes that have a container, or are about to."""
         return [*self._running, *self._starting]
 
-    async def start(self, definition: ContainerDefinition, progress: Callable[[str], None]) -> str:
-        """Start a container and return the host name that the engine knows it by."""
+    async def start(
+        self,
+        definition: ContainerDefinition,
+        progress: Callable[[str], None],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> str:
+        """Start a container and return the host name that the engine knows it by.
+
+        ``wanted`` is asked once the image is there: a sandbox may have been given up meanwhile.
+        """
         base = await self._bases.get(
             definition.image, definition.setup, definition.working_directory, progress
         )
+        if not wanted():
+            raise OrkeeError("sandbox_lost", "The sandbox was stopped while it was started.")
         progress("starting the container")
         sandbox = definition.sandbox_id
-        service = (await self._define(definition, base)).as_service(args=_command(definition))
-        task = asyncio.get_running_loop().create_task(self._start_service(service))
+        task = asyncio.get_running_loop().create_task(self._bring_up(definition, base))
         self._starting[sandbox] = task
+        # Whoever waits here may be cancelled; what was started is known even so.
+        task.add_done_callback(lambda task: self._started(sandbox, task))
         try:
-            self._running[sandbox] = await asyncio.shield(task)
-            return await self._running[sandbox].hostname()
+            service = await asyncio.shield(task)
+            return await service.hostname()
         except (dagger.DaggerError, TimeoutError, OSError) as error:
             raise translate(error) from error
-        finally:
-            self._starting.pop(sandbox, None)
 
-    async def _start_service(self, service: dagger.Service) -> dagger.Service:
-        async with self._slots, asyncio.timeout(START_TIMEOUT):
-            return await service.start()
+    def _started(self, sandbox: str, task: asyncio.Task[dagger.Service]) -> None:
+        self._starting.pop(sandbox, None)
+        if not task.cancelled() and task.exception() is None:
+            self._running[sandbox] = task.result()
+
+    async def _bring_up(self, definition: ContainerDefinition, base: Base) -> dagger.Service:
+        container = await self._define(definition, base)
+        async with self._slots:
+            filled = base.has_workdir or base.user != ""
+            if filled:
+                await self._fill(definition, base)
+            try:
+                async with asyncio.timeout(START_TIMEOUT):
+                    return await container.as_service(args=_command(definition)).start()
+            except BaseException:
+                if filled:  # without a container nobody else knows that something is in there
+                    with contextlib.suppress(Exception):
+                        await self.empty(definition.sandbox_id)
+                raise
+
+    async def _fill(self, definition: ContainerDefinition, base: Base) -> None:
+        """Fill a new workspace from the image and give it to the image's user.
+
+        A cache volume's own ``source`` and ``owner`` would make it another volume, one for
+        each state of the image: not found again by who empties it or resumes the sandbox.
+        """
+        client = self._client
+        container = (
+            client.load_container_from_id(base.container)
+            .with_user("0")
+            .with_mounted_cache(WORKSPACE, _workspace(client, definition.sandbox_id))
+            .with_mounted_file(DAEMON, client.load_file_from_id(await self._daemon_file()))
+            .with_env_variable("ORKEE_ONCE", secrets.token_hex(8))
+        )
+        words = [DAEMON, "fill", definition.working_directory, WORKSPACE, base.user]
+        try:
+            async with asyncio.timeout(EMPTY_TIMEOUT):
+                await container.with_exec(words).sync()
+        except dagger.ExecError as error:
+            if "no space left on device" in error.stderr:
+                raise translate(error) from error
+            raise OrkeeError(
+                "engine_failed",
+                f"The workspace could not be filled from the image: {error.stderr.strip()}.",
+                "Choose another working directory.",
+            ) from error
 
     async def _define(self, definition: ContainerDefinition, base: Base) -> dagger.Container:
         client, endpoint, sandbox = self._client, definition.endpoint, definition.sandbox_id
         root = client.load_container_from_id(base.container)
         workdir = definition.working_directory
-        # Filled from the image where that has the folder: a cache volume starts empty.
-        source = root.directory(workdir) if base.has_workdir else None
         token = client.set_secret(f"orkee-{sandbox}", endpoint.token)
         container = (
-            root.with_mounted_cache(workdir, _workspace(client, sandbox), source=source)
+            root.with_mounted_cache(workdir, _workspace(client, sandbox))
             .with_workdir(workdir)
             .with_mounted_file(DAEMON, client.load_file_from_id(await self._daemon_file()))
             .with_mounted_secret(TOKEN, token, owner=base.user, mode=0o400)
@@ -98,6 +151,7 @@ class Containers:
             self._daemon.done() and (self._daemon.cancelled() or self._daemon.exception())
         ):
             self._daemon = asyncio.get_running_loop().create_task(self._upload())
+            self._daemon.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._daemon)
 
     async def _upload(self) -> dagger.FileID:
@@ -113,9 +167,9 @@ class Containers:
         """End a container at once, also one whose start is still under way."""
         starting = self._starting.get(sandbox)
         if starting is not None:
-            with contextlib.suppress(Exception):
-                self._running[sandbox] = await asyncio.shield(starting)
-        service = self._running.pop(sandbox, None)
+            await asyncio.wait({starting})
+            await asyncio.sleep(0)  # and what it started is known
+        service = self._running.get(sandbox)
         if service is None:
             return
         try:
@@ -123,6 +177,7 @@ class Containers:
                 await service.stop(kill=True)
         except (dagger.DaggerError, TimeoutError, OSError) as error:
             raise translate(error) from error
+        self._running.pop(sandbox, None)  # only now: a stop that failed can be tried again
 
     async def empty(self, sandbox: str) -> None:
         """Empty a workspace; those asked for at about one time are done in one container."""
@@ -140,7 +195,7 @@ class Containers:
             try:
                 async with asyncio.timeout(EMPTY_TIMEOUT):
                     await self._empty_batch([sandbox for sandbox, _ in batch])
-            except (dagger.DaggerError, TimeoutError, OSError) as error:
+            except Exception as error:  # whatever it is, nobody may wait for ever
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(translate(error))

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class _Current:
     containers: Containers
     hold: asyncio.Task[None] | None  # keeps the native engine running and notices its end
     listener: tuple[socket.socket, str] | None = None  # of the direct link
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class DaggerEngine:
@@ -50,7 +51,9 @@ class DaggerEngine:
         self._thread = LoopThread("orkee-dagger")
         self._lock: asyncio.Lock | None = None  # made in the thread
         self._current: _Current | None = None
+        self._ends: set[asyncio.Task[None]] = set()  # of sessions that died
         self._closing = False
+        self._wanted: set[str] = set()  # sandboxes that were not given up since their start
         self._lost: Lost | None = None
         self._lost_loop: asyncio.AbstractEventLoop | None = None
 
@@ -68,9 +71,18 @@ class DaggerEngine:
         """Start a container whose first process is sandboxd; return its host name."""
         report = _reporter(progress)
 
+        sandbox = definition.sandbox_id
+
         async def run() -> str:
-            current = await self._ensure(report)
-            return await current.containers.start(definition, report)
+            self._wanted.add(sandbox)
+            try:
+                current = await self._ensure(report)
+                return await current.containers.start(
+                    definition, report, lambda: sandbox in self._wanted
+                )
+            except BaseException:
+                self._wanted.discard(sandbox)
+                raise
 
         return await self._thread.call(run())
 
@@ -78,10 +90,12 @@ class DaggerEngine:
         """End the container at once, if there is one."""
 
         async def run() -> None:
+            self._wanted.discard(sandbox_id)
             if self._current is not None:
                 await self._current.containers.stop(sandbox_id)
 
-        await self._thread.call(run())
+        if not self._closing:  # else it ends with all others
+            await self._thread.call(run())
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume, starting the engine if need be."""
@@ -96,12 +110,14 @@ class DaggerEngine:
         """Return a listener inside the native engine's network and its address, else None.
 
         The same one for as long as the engine lives: a new one says that the old is dead.
+        The caller closes it.
         """
 
         async def run() -> tuple[socket.socket, str] | None:
             current = await self._ensure(lambda _: None)
-            if current.listener is None and current.candidate.kind == "native":
-                current.listener = await self._native.listener()
+            async with current.lock:  # callers at once get one listener
+                if current.listener is None and current.candidate.kind == "native":
+                    current.listener = await self._native.listener()
             return current.listener
 
         return await self._thread.call(run())
@@ -116,20 +132,21 @@ class DaggerEngine:
         return report
 
     async def close(self) -> None:
-        """End every container that this object started, and the session."""
+        """End every container that this object started, and the session. May be called twice."""
         self._closing = True
-
-        async def run() -> None:
-            current, self._current = self._current, None
-            if current is not None:
-                await current.session.close()
-                if current.hold is not None:
-                    current.hold.cancel()
-
-        await self._thread.call(run())
+        if self._thread.runs:
+            with contextlib.suppress(OrkeeError):  # another close was quicker
+                await self._thread.call(self._let_go())
         await self._thread.close()
 
     # What follows runs in the thread.
+
+    async def _let_go(self) -> None:
+        current, self._current = self._current, None
+        if current is not None:
+            self._end(current)
+        if self._ends:
+            await asyncio.wait(self._ends)
 
     async def _ensure(self, progress: Progress) -> _Current:
         if self._lock is None:
@@ -147,13 +164,13 @@ class DaggerEngine:
         if candidate.kind == "native":
             await self._native.start(progress)
             hold = asyncio.get_running_loop().create_task(self._native.hold())
-        command = choice.cli()
-        if command is None:
-            progress("downloading the Dagger command")
-            command = await _download_cli()
-        progress(f"connecting to the Dagger engine ({candidate.kind})")
-        config = SessionConfig(command, candidate.runner_host, self._log)
         try:
+            command = choice.cli()
+            if command is None:
+                progress("downloading the Dagger command")
+                command = await _download_cli()
+            progress(f"connecting to the Dagger engine ({candidate.kind})")
+            config = SessionConfig(command, candidate.runner_host, self._log)
             session = await Session.start(config, self._session_ended)
         except BaseException:
             if hold is not None:
@@ -162,7 +179,7 @@ class DaggerEngine:
         if hold is not None:
             # A session outlives its engine and answers from a new, empty one:
             # so the end of the engine has to be the end of the session.
-            hold.add_done_callback(lambda task: None if task.cancelled() else session.kill())
+            hold.add_done_callback(lambda task: _engine_gone(task, session))
         return _Current(candidate, session, Containers(session.client, binary), hold)
 
     def _session_ended(self, session: Session) -> None:
@@ -171,12 +188,26 @@ class DaggerEngine:
             return
         self._current = None
         engine_ended = current.hold is not None and current.hold.done()
-        if current.hold is not None:
-            current.hold.cancel()
+        self._end(current)
         lost = current.containers.ids()
         reason = "the engine ended" if engine_ended else "the engine's session ended"
         if self._lost is not None and self._lost_loop is not None and lost:
-            self._lost_loop.call_soon_threadsafe(self._lost, lost, reason)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._lost_loop.call_soon_threadsafe(self._lost, lost, reason)
+
+    def _end(self, current: _Current) -> None:
+        """Begin to close a session; ``_ends`` says when that is done."""
+        if current.hold is not None:
+            current.hold.cancel()
+        end = asyncio.get_running_loop().create_task(current.session.close())
+        self._ends.add(end)
+        end.add_done_callback(self._ends.discard)
+
+
+def _engine_gone(hold: asyncio.Task[None], session: Session) -> None:
+    if not hold.cancelled():
+        hold.exception()  # however it ended, it does not hold the engine any more
+        session.kill()
 
 
 def _reporter(progress: Progress) -> Progress:

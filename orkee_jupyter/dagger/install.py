@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ _LINK = (
     f" -X github.com/dagger/dagger/engine.Tag={_VERSION}"
 )
 _LONGEST = "dagger-engine"
+_SCRATCH = ".build-"
 
 
 def install(progress: Progress) -> bool:
@@ -42,9 +44,9 @@ def install(progress: Progress) -> bool:
 
     Raises OrkeeError ``no_engine``. Blocks for minutes at the first time.
     """
-    packages.install(packages.ENGINE, progress)
     folder = paths.engine_dir() / "bin"
     with _alone(paths.engine_dir() / "install.lock", progress):
+        packages.install(packages.ENGINE, progress)
         sources = source_dir()
         wanted = {
             name: _digest(sources, own=target.startswith("./")) for name, target in PROGRAMS.items()
@@ -55,6 +57,8 @@ def install(progress: Progress) -> bool:
             return False
         go = toolchain.find_go(progress)
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f"{_SCRATCH}*"):  # by an install that was killed
+            shutil.rmtree(left, ignore_errors=True)
         for name in todo:
             long = ": about 5 minutes on 2 cores" if name == _LONGEST else ""
             progress(f"building {name} {_VERSION if name.startswith('da') else ''}{long}".strip())
@@ -73,7 +77,7 @@ def source_dir() -> Path:
 
 
 def _build(go: Path, sources: Path, name: str, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as scratch:
         aside = Path(scratch) / name
         result = subprocess.run(
             [
@@ -92,6 +96,7 @@ def _build(go: Path, sources: Path, name: str, folder: Path) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
         if result.returncode != 0:
@@ -106,9 +111,9 @@ def _build(go: Path, sources: Path, name: str, folder: Path) -> None:
 
 def _digest(sources: Path, *, own: bool) -> str:
     """Return the digest of what a program is built from; Dagger's own need our modules only."""
-    files = [sources / "go.mod", sources / "go.sum", *(sources / "distconsts").rglob("*.go")]
-    if own:
-        files = [p for p in sources.rglob("*.go") if not p.name.endswith("_test.go")]
+    folder = sources if own else sources / "distconsts"
+    files = [p for p in folder.rglob("*.go") if not p.name.endswith("_test.go")]
+    files += [sources / "go.mod", sources / "go.sum"]
     digest = hashlib.sha256(f"{_LINK} {toolchain.MINIMUM}".encode())
     for path in sorted(files):
         digest.update(path.relative_to(sources).as_posix().encode())

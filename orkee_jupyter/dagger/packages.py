@@ -79,11 +79,18 @@ def _root_prefix() -> Sequence[str] | None:
     if os.geteuid() == 0:
         return ()
     if shutil.which("sudo") and _run(["sudo", "-n", "true"], None).returncode == 0:
-        return ("sudo", "-n")
+        # sudo drops the environment, and a question of debconf would wait for ever.
+        return ("sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive")
     return None
 
 
 def _run(command: Sequence[str], env: dict[str, str] | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
@@ -20,15 +21,21 @@ from pathlib import Path
 from typing import Any
 
 import dagger
-from dagger.client._config import ConnectConfig, Retry, Timeout
+from dagger.client._config import ConnectConfig, Timeout
 from dagger.client._session import ConnectParams, SingleConnection
 
 from ..sandbox.errors import OrkeeError
+from ..sandbox.heap import uncollected
 
 CONNECT_TIMEOUT = 60.0  # seconds: an engine in Docker may have to be started first
+END_TIMEOUT = 3.0  # seconds for an orderly end, then it is killed
 #: Of the environment, what must not reach the session or the SDK: they override
 #: our choice of engine, or make the SDK's telemetry fail.
 _SCRUBBED = ("OTEL_", "DAGGER_SESSION_", "_EXPERIMENTAL_DAGGER_", "TRACEPARENT", "TRACESTATE")
+_LINE_LIMIT = 64 * 1024
+
+#: The engine's schema, fetched and built once: there is one version of it in a process.
+_schema: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class SessionConfig:
     cli: Path
     runner_host: str | None
     log: Path
+    timeout: float = CONNECT_TIMEOUT
 
 
 def session_environment(environment: Mapping[str, str], runner_host: str | None) -> dict[str, str]:
@@ -54,20 +62,22 @@ def session_environment(environment: Mapping[str, str], runner_host: str | None)
 class Session:
     """A running session and the SDK's client on it. Made by :meth:`start` only."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], client: dagger.Client, connection: SingleConnection
-    ) -> None:
-        self.client = client
+    client: dagger.Client
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._output = _Output(self._loop.create_future())
+        self._pipe: asyncio.BaseTransport | None = None
+        self._connection: SingleConnection | None = None
+        self._gone = asyncio.Event()
+        self._on_end: Callable[[Session], None] | None = None
+        # A thread waits for the process: exact, and a daemon so that no exit waits for it.
+        threading.Thread(target=self._reap, name="orkee-session-watch", daemon=True).start()
 
     @property
     def pid(self) -> int:
         return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
 
     @classmethod
     async def start(cls, config: SessionConfig, on_end: Callable[[Session], None]) -> Session:
@@ -75,62 +85,129 @@ class Session:
 
         Raises OrkeeError ``no_engine`` with the last lines of its log.
         """
-        loop = asyncio.get_running_loop()
-        process = await loop.run_in_executor(None, _spawn, config)
+        session = cls(_spawn(config))
         try:
-            params = await asyncio.wait_for(
-                loop.run_in_executor(None, _read_params, process), CONNECT_TIMEOUT
-            )
-            connection = SingleConnection(
-                params,
-                # Only the connect is retried: a start that was sent twice is two containers.
-                ConnectConfig(
-                    timeout=Timeout(None, connect=10.0), retry=Retry(connect=True, execute=False)
-                ),
-            )
-            await asyncio.wait_for(connection.connect(), CONNECT_TIMEOUT)
-        except (Exception, asyncio.CancelledError) as error:
-            _end(process)
-            if isinstance(error, asyncio.CancelledError):
+            async with asyncio.timeout(config.timeout):
+                await session._connect()
+        except BaseException as error:
+            await asyncio.shield(asyncio.ensure_future(session.close()))
+            if not isinstance(error, Exception):
                 raise
-            raise OrkeeError(
-                "no_engine",
-                f"No Dagger session could be started: {_last_lines(config.log) or error}.",
-                "See `orkee engine status`.",
-            ) from error
-        session = cls(process, dagger.Client.from_connection(connection), connection)
-        session._watch(on_end)
+            raise _not_started(config, error) from error
+        session._on_end = on_end
         return session
 
-    def _watch(self, on_end: Callable[[Session], None]) -> None:
-        """Wait for the process in a thread: exact, and a daemon so that no exit waits for it."""
-        loop = asyncio.get_running_loop()
+    async def _connect(self) -> None:
+        self._pipe, _ = await self._loop.connect_read_pipe(
+            lambda: self._output, self._process.stdout
+        )
+        params = _params(await self._output.line)
+        # Nothing is retried: a start that was sent twice is two containers.
+        config = ConnectConfig(timeout=Timeout(None, connect=10.0), retry=None)
+        self._connection = SingleConnection(params, config)
+        await _open(self._connection)
+        if self._gone.is_set():
+            raise ConnectionError("it ended as soon as it was ready")
+        self.client = dagger.Client.from_connection(self._connection)
 
-        def wait() -> None:
-            self._process.wait()
-            with contextlib.suppress(RuntimeError):  # the loop has gone first
-                loop.call_soon_threadsafe(on_end, self)
+    def _reap(self) -> None:
+        self._process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop has gone first
+            self._loop.call_soon_threadsafe(self._ended)
 
-        threading.Thread(target=wait, name="orkee-session-watch", daemon=True).start()
+    def _ended(self) -> None:
+        self._gone.set()
+        self._output.fail()
+        if self._on_end is not None:
+            self._on_end(self)
 
     async def close(self) -> None:
-        """End the session and with it every service; returns when its process has gone."""
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._connection.close(), 2.0)
-        await asyncio.get_running_loop().run_in_executor(None, _end, self._process)
+        """End the session and with it every service; returns when its process has gone.
+
+        May be called twice, and for a session whose process was killed or stopped.
+        """
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self._connection.close(), 2.0)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            if not await self._gone_within(END_TIMEOUT):
+                self.kill()
+                await self._gone_within(END_TIMEOUT)
+        finally:
+            self.kill()  # also where this call is cancelled
+            (self._pipe or self._process.stdout).close()
+            self._output.forget()
+        if self._pipe is not None:
+            await self._output.closed.wait()
+
+    async def _gone_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), seconds)
+        return self._gone.is_set()
 
     def kill(self) -> None:
-        """End the session's process at once, without waiting."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        """End the session's process and its children at once, without waiting."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+async def _open(connection: SingleConnection) -> None:
+    """Open a connection, with the schema that an earlier one has fetched if there was one."""
+    global _schema
+    client: Any = connection.session.client
+    client.schema = _schema
+    # In pure Python, for each query: the engine checks it too, and says the same.
+    client.validate = lambda _: None
+    if _schema is not None:
+        await connection.connect()
+        return
+    with uncollected():  # hundreds of thousands of objects
+        await connection.connect()
+    _schema = client.schema
+
+
+class _Output(asyncio.Protocol):
+    """The session's stdout: its first line is wanted, the rest is drained."""
+
+    def __init__(self, line: asyncio.Future[bytes]) -> None:
+        self.line = line
+        self.closed = asyncio.Event()
+        self._data = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self.line.done():
+            return
+        self._data += data
+        first, newline, _ = self._data.partition(b"\n")
+        if newline or len(self._data) > _LINE_LIMIT:
+            self.line.set_result(first)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.closed.set()
+        self.fail()
+
+    def fail(self) -> None:
+        if not self.line.done():
+            self.line.set_exception(ConnectionError("it ended before it was ready"))
+
+    def forget(self) -> None:
+        """Let nobody be told that nobody took the line."""
+        if self.line.done() and not self.line.cancelled():
+            self.line.exception()
 
 
 def _spawn(config: SessionConfig) -> subprocess.Popen[bytes]:
-    config.log.parent.mkdir(parents=True, exist_ok=True)
     try:
+        config.log.parent.mkdir(parents=True, exist_ok=True)
         with config.log.open("wb") as log:
             return subprocess.Popen(
                 [config.cli, "--progress=plain", "--silent", "session"],
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -146,27 +223,27 @@ def _spawn(config: SessionConfig) -> subprocess.Popen[bytes]:
         ) from error
 
 
-def _read_params(process: subprocess.Popen[bytes]) -> ConnectParams:
-    assert process.stdout is not None
-    line = process.stdout.readline(65536)
-    if not line:
-        raise ConnectionError("the session ended before it was ready")
-    answer: dict[str, Any] = json.loads(line)
-    return ConnectParams(port=answer["port"], session_token=answer["session_token"])
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Close stdin (an orderly end), then kill; never leaves a zombie."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(OSError):
-        process.stdin.close()
+def _params(line: bytes) -> ConnectParams:
     try:
-        process.wait(3.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    process.stdout.close()
+        answer = json.loads(line)
+        return ConnectParams(port=answer["port"], session_token=answer["session_token"])
+    except (ValueError, KeyError, TypeError):
+        # Without the line and the cause: there may be a token in them.
+        raise ConnectionError("its first line does not say where it listens") from None
+
+
+def _not_started(config: SessionConfig, error: Exception) -> OrkeeError:
+    if isinstance(error, TimeoutError):
+        reason = f"it was not ready in {config.timeout:g} s"
+    else:
+        reason = str(error) or type(error).__name__
+    said = _last_lines(config.log)
+    return OrkeeError(
+        "no_engine",
+        f"No Dagger session could be started: {said or reason}".rstrip(".") + ".",
+        "See `orkee engine status`.",
+        details={"reason": reason},
+    )
 
 
 def _last_lines(log: Path, lines: int = 3) -> str:

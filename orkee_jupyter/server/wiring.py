@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import paths
 from ..sandbox.errors import OrkeeError
+from ..sandbox.heap import uncollected
 from ..sandbox.model import Sandbox
 from ..sandbox.settings import Settings
 
@@ -25,6 +27,8 @@ _MANAGER_STOP = 5.5
 _HUB_STOP = 0.5
 _ENGINE_STOP = 1.5
 _STORE_STOP = 2.0
+#: Seconds after which a thread that computes lets another one on.
+_TURN = 0.001
 #: How long the log of an ended sandbox is kept, in seconds.
 _LOG_AGE = 7 * 86400.0
 
@@ -72,11 +76,23 @@ async def stop_within(name: str, seconds: float, stop: Callable[[], Awaitable[An
         log.error("orkee: the %s did not stop in order", name, exc_info=error)
 
 
+def _load() -> None:
+    """Import the large parts, of which the SDK is the largest."""
+    with uncollected():
+        from ..dagger.engine import DaggerEngine  # noqa: F401
+        from ..sandboxd.hub import Hub  # noqa: F401
+        from ..store.repository import DuckDBStore  # noqa: F401
+    # The SDK computes in a thread of its own; after every system call the server's loop
+    # would have to wait up to 5 ms, Python's default, for its turn.
+    sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
+
+
 async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
     """Return a manager that has started, with a real store, engine and hub.
 
     Raises OrkeeError: what was opened before the failure is closed again.
     """
+    await asyncio.to_thread(_load)  # on the loop it would stand still for a second
     from ..dagger.engine import DaggerEngine
     from ..sandbox.manager import SandboxManager
     from ..sandbox.templates import TemplateCatalogue

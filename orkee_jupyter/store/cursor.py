@@ -5,36 +5,29 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from typing import Final
 
 from ..sandbox.errors import OrkeeError
 
-_ID: Final = re.compile(r"[0-9a-f]{32}")
 _BIGINT: Final = range(-(2**63), 2**63)
 
 
-def encode(created_at: int, sandbox_id: str) -> str:
+def encode(created_at: int, sequence: int) -> str:
     """Return the cursor of the rows that come after this one, newest first."""
-    text = json.dumps([created_at, sandbox_id], separators=(",", ":"))
+    text = json.dumps([created_at, sequence], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str) -> tuple[int, str]:
-    """Return ``(created_at, id)`` of the last row seen. Raises ``invalid_request``."""
+def decode(cursor: str) -> tuple[int, int]:
+    """Return ``(created_at, sequence)`` of the last row seen. Raises ``invalid_request``."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        created_at, sandbox_id = json.loads(raw)
+        created_at, sequence = json.loads(raw)
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _invalid() from error
-    if (
-        type(created_at) is not int
-        or created_at not in _BIGINT
-        or not isinstance(sandbox_id, str)
-        or not _ID.fullmatch(sandbox_id)
-    ):
+    if not all(type(number) is int and number in _BIGINT for number in (created_at, sequence)):
         raise _invalid()
-    return created_at, sandbox_id
+    return created_at, sequence
 
 
 def check_limit(limit: int) -> None:

@@ -137,16 +137,17 @@ class DuckDBStore:
         cursor.check_limit(query.limit)
         sql, values = statements.listing(query, user_id)
 
-        def work(connection: duckdb.DuckDBPyConnection) -> Sequence[Sandbox]:
+        def work(connection: duckdb.DuckDBPyConnection) -> Sequence[tuple[Any, ...]]:
             oldest = connection.execute(sql.oldest, values).fetchall()[0][0]
             if oldest is None:
                 return []
-            return _fetch(connection, sql.page, {**values, "oldest": oldest})
+            return connection.execute(sql.page, {**values, "oldest": oldest}).fetchall()
 
         rows = await self._writer.submit(work)
-        page = tuple(rows[: query.limit])
-        more = len(rows) > query.limit
-        return Page(page, cursor.encode(page[-1].created_at, page[-1].id) if more else None)
+        page = tuple(from_row(row[:-1]) for row in rows[: query.limit])
+        if len(rows) <= query.limit:
+            return Page(page, None)
+        return Page(page, cursor.encode(page[-1].created_at, rows[query.limit - 1][-1]))
 
     async def live(self) -> Sequence[Sandbox]:
         """Return all rows that are creating, active or paused, newest first."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..sandbox.model import DEFAULT_TEMPLATE, DEFAULT_TTL, Sandbox, Status
 
+#: What a sandbox has; beside them a row has its ``sequence``, which only the store knows.
 COLUMNS: Final = (
     "id",
     "user_id",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -235,8 +237,30 @@ async def test_pages_join_without_gap_or_repetition(store: Store, limit: int) ->
     numbers = random.Random(4).sample(range(1000), 10)
     for number in numbers:
         await store.insert(make_sandbox(number, created_at=5 + number % 2))
-    expected = sorted(numbers, key=lambda number: (number % 2, number), reverse=True)
+    newest = numbers[::-1]
+    expected = sorted(newest, key=lambda number: -(number % 2))
     assert await read_all(store, limit) == expected
+
+
+async def test_rows_of_one_second_are_newest_first_everywhere(store: Store) -> None:
+    numbers = random.Random(5).sample(range(1000), 10)
+    for number in numbers:
+        await store.insert(make_sandbox(number, name="web", created_at=5))
+    # What changes later, changes no order.
+    await store.update(make_sandbox(numbers[2], name="web", created_at=5, status=Status.PAUSED))
+    await store.touch(make_sandbox(numbers[4]).id, 2**40, 2**40)
+    newest = numbers[::-1]
+    assert await read_all(store, 3) == newest
+    assert [int(row.id, 16) for row in await store.live()] == newest
+    assert await ids(store, "web") == newest
+    assert await ids(store, "0000") == newest
+
+
+async def test_pages_of_one_second_hold_while_rows_come_in(store: Store) -> None:
+    for number in (3, 1, 4, 0, 2):
+        await store.insert(make_sandbox(number, created_at=5))
+    seen = await read_all(store, 2, between=lambda turn: make_sandbox(9 + turn, created_at=5))
+    assert seen == [2, 0, 4, 1, 3]
 
 
 async def test_pages_hold_while_rows_come_in(store: Store) -> None:
@@ -246,10 +270,19 @@ async def test_pages_hold_while_rows_come_in(store: Store) -> None:
     assert seen == [5, 4, 3, 2, 1, 0]
 
 
+def encoded(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+NO_PLACES = [None, [], ["a", "b"], [1], [1, 2, 3], [1, True], [1, 2.0], [1, 2**63], {"a": 1}]
+BY_ID = [1_800_000_001, "0" * 31 + "1"]  # what a cursor was before rows had a sequence
+
+
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "é", "bnVsbA", "W10", "WzEsMl0", "WyJhIiwiYiJd", "A" * 9999, "W" * 4000]
+    "cursor", ["", "x", "é", "A" * 9999, "W" * 4000, *map(encoded, [*NO_PLACES, BY_ID])]
 )
 async def test_a_cursor_of_no_list_is_refused(store: Store, cursor: str) -> None:
+    await store.insert(make_sandbox())
     with pytest.raises(OrkeeError) as caught:
         await store.list(ListQuery(cursor=cursor), None)
     assert caught.value.code == "invalid_request"

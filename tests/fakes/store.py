@@ -18,7 +18,7 @@ class FakeStore:
     """A ``Store``. ``failures`` maps an operation's name to the error that it raises next."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Sandbox] = {}
+        self.rows: dict[str, Sandbox] = {}  # in the order of insertion: an update keeps it
         self.failures: dict[str, OrkeeError] = {}
         self.closed = False
 
@@ -66,12 +66,13 @@ class FakeStore:
         await self._enter("list")
         cursor.check_limit(query.limit)
         rows = [row for row in self._newest() if _matches(row, query, user_id)]
+        places = self._places()
         if query.cursor is not None:
             after = cursor.decode(query.cursor)
-            rows = [row for row in rows if (row.created_at, row.id) < after]
+            rows = [row for row in rows if places[row.id] < after]
         page = tuple(rows[: query.limit])
         more = len(rows) > query.limit
-        return Page(page, cursor.encode(page[-1].created_at, page[-1].id) if more else None)
+        return Page(page, cursor.encode(*places[page[-1].id]) if more else None)
 
     async def live(self) -> Sequence[Sandbox]:
         await self._enter("live")
@@ -94,7 +95,13 @@ class FakeStore:
             raise error
 
     def _newest(self) -> Sequence[Sandbox]:
-        return sorted(self.rows.values(), key=lambda row: (row.created_at, row.id), reverse=True)
+        places = self._places()
+        return sorted(self.rows.values(), key=lambda row: places[row.id], reverse=True)
+
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """Return the creation time and the sequence of each row by its id."""
+        rows = enumerate(self.rows.values(), 1)
+        return {row.id: (row.created_at, sequence) for sequence, row in rows}
 
     def _where(self, test: Callable[[Sandbox], bool]) -> Sequence[Sandbox]:
         return [row for row in self._newest() if test(row)]

@@ -6,12 +6,32 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 import pytest_asyncio
 
+from orkee_jupyter.store import migrate
+from orkee_jupyter.store.database import _CREATE
 from orkee_jupyter.store.repository import DuckDBStore
+from tests.fakes.sandboxes import make_sandbox
 
 Opener = Callable[..., Awaitable[DuckDBStore]]
+
+
+OLD = """
+INSERT INTO sandbox_sessions (id, user_id, status, created_at, last_active_at, expires_at)
+VALUES (?, 'ada', 'active', 7, 7, 7)
+"""
+
+
+def old_file(path: Path, rows: int) -> None:
+    """Make a database of version 2, with rows 1 … ``rows`` of one second."""
+    with duckdb.connect(str(path), config=_CREATE) as connection:
+        migrate.up(connection, 2)
+        for number in range(1, rows + 1):
+            connection.execute(OLD, [make_sandbox(number).id])
+        connection.execute("CREATE TABLE store_epoch (epoch BIGINT NOT NULL)")
+        connection.execute("INSERT INTO store_epoch VALUES (?)", [rows])
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from orkee_jupyter.store import database, mark, migrate
 from orkee_jupyter.store.repository import DuckDBStore
 from tests.fakes.sandboxes import make_sandbox
 
-from .conftest import Opener
+from .conftest import Opener, old_file
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 ROWS = 5
@@ -179,6 +179,36 @@ async def test_rows_that_can_be_read_outlive_a_lost_index(
     assert [row.expires_at for row in rows] == [2**40] * ROWS
     await store.insert(make_sandbox(99))
     assert len(notices) == 1
+    assert "with the 5 sandboxes that could be read" in notices[0]
+
+
+async def test_rows_carried_over_keep_their_order_within_a_second(
+    path: Path, open_store: Opener, crash: Callable[[DuckDBStore], Path], notices: list[str]
+) -> None:
+    store = await open_store()
+    numbers = (3, 1, 4, 0, 2)
+    for number in numbers:
+        await store.insert(make_sandbox(number, created_at=7))
+    crashed = crash(store)
+    os.truncate(crashed, crashed.stat().st_size // 2)
+    store = await open_store(crashed)
+    await store.insert(make_sandbox(1000, created_at=7))
+    rows = (await store.list(ListQuery(), None)).sandboxes
+    assert [int(row.id, 16) for row in rows] == [1000, *reversed(numbers)]
+    assert "with the 5 sandboxes that could be read" in notices[0]
+
+
+async def test_a_suspect_file_of_version_2_is_built_anew_with_its_rows(
+    path: Path, open_store: Opener, notices: list[str]
+) -> None:
+    old_file(path, ROWS)
+    suspect = database.Database(path, notices.append)
+    suspect.suspect()
+    suspect.finish(suspect.connect())
+    store = await open_store()
+    await store.insert(make_sandbox(0, created_at=7))
+    rows = (await store.list(ListQuery(), None)).sandboxes
+    assert [int(row.id, 16) for row in rows] == [0, 5, 4, 3, 2, 1]
     assert "with the 5 sandboxes that could be read" in notices[0]
 
 

@@ -31,6 +31,16 @@ VALUES (?, 'ada', 'soup', ?, 'it''s gone', 137, '{"labels":{"a":"b"}}', 1, 2, 3)
 """
 
 
+THIRD = """
+INSERT INTO sandbox_sessions
+    (id, user_id, status, created_at, last_active_at, expires_at, sequence)
+VALUES (?, 'ada', ?, 1, 2, 3, 7)
+"""
+INSERTS = {1: FIRST, 2: SECOND, 3: THIRD}
+TIMES = [(3, 5), (1, 9), (4, 5), (2, 5), (0, 4)]  # number and created_at
+IN_ORDER = [0, 2, 3, 4, 1]
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(tmp_path / "s.duckdb")) as connection:
@@ -76,8 +86,9 @@ def test_up_down_up_gives_the_same_schema(database: duckdb.DuckDBPyConnection, l
 def test_the_table_has_the_plan_s_columns_and_indexes(database: duckdb.DuckDBPyConnection) -> None:
     migrate.up(database)
     database.execute(
-        "INSERT INTO sandbox_sessions (id, user_id, status, created_at, last_active_at, expires_at)"
-        " VALUES (?, 'ada', 'active', 1, 2, 3)",
+        "INSERT INTO sandbox_sessions"
+        " (id, user_id, status, created_at, last_active_at, expires_at, sequence)"
+        " VALUES (?, 'ada', 'active', 1, 2, 3, 1)",
         [ID],
     )
     assert rows(database, "provider, working_directory, metadata") == [("dagger", "/app", "{}")]
@@ -92,7 +103,9 @@ def test_rows_of_version_1_come_up_whole(database: duckdb.DuckDBPyConnection, st
     database.execute(FIRST, [ID, status])
     old = rows(database)
     migrate.up(database)
-    assert rows(database, "name, reason, exit_code, status") == [(None, None, None, status)]
+    assert rows(database, "name, reason, exit_code, status, sequence") == [
+        (None, None, None, status, 1)
+    ]
     migrate.down(database, 1)
     assert rows(database, "* EXCLUDE metadata") == [old[0][:8] + old[0][9:]]
 
@@ -110,23 +123,55 @@ def test_rows_of_version_2_survive_down_and_up(
     assert rows(database) == before
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_rows_without_a_sequence_get_one_by_time_and_id(
+    database: duckdb.DuckDBPyConnection, version: int
+) -> None:
+    migrate.up(database, version)
+    for number, created_at in TIMES:
+        row = f"{number:032x}"
+        database.execute(INSERTS[version], [row, "active"])
+        database.execute(
+            "UPDATE sandbox_sessions SET created_at = ? WHERE id = ?", [created_at, row]
+        )
+    migrate.up(database)
+    numbers = {sequence: int(row, 16) for row, sequence in rows(database, "id, sequence")}
+    assert [numbers[place] for place in range(1, 6)] == IN_ORDER
+
+
+@pytest.mark.parametrize("status", [status.value for status in Status])
+def test_rows_of_version_3_survive_down_and_up(
+    database: duckdb.DuckDBPyConnection, status: str
+) -> None:
+    migrate.up(database, 3)
+    database.execute(THIRD, [ID, status])
+    before = rows(database)
+    migrate.down(database, 2)
+    assert rows(database) == [before[0][:-1]]
+    migrate.up(database, 3)
+    assert rows(database) == [(*before[0][:-1], 1)]
+
+
 @pytest.mark.parametrize("version", range(1, NEWEST + 1))
 @pytest.mark.parametrize("bad", ["", "ABCDEF" + "0" * 26, "0" * 31, "0" * 33, "g" * 32, ID + "\n"])
 def test_an_id_is_32_hex_digits(
     database: duckdb.DuckDBPyConnection, version: int, bad: str
 ) -> None:
     migrate.up(database, version)
-    with pytest.raises(duckdb.ConstraintException):
-        database.execute(FIRST, [bad, "active"])
+    with pytest.raises(duckdb.ConstraintException, match="CHECK"):
+        database.execute(INSERTS[version], [bad, "active"])
 
 
-@pytest.mark.parametrize(("version", "bad"), [(1, "paused"), (1, ""), (2, "running"), (2, "")])
+@pytest.mark.parametrize(
+    ("version", "bad"),
+    [(1, "paused"), (1, ""), (2, "running"), (2, ""), (3, "running"), (3, "")],
+)
 def test_a_status_is_one_of_the_states(
     database: duckdb.DuckDBPyConnection, version: int, bad: str
 ) -> None:
     migrate.up(database, version)
-    with pytest.raises(duckdb.ConstraintException):
-        database.execute(FIRST, [ID, bad])
+    with pytest.raises(duckdb.ConstraintException, match="CHECK"):
+        database.execute(INSERTS[version], [ID, bad])
 
 
 def test_a_step_that_fails_midway_leaves_nothing(database: duckdb.DuckDBPyConnection) -> None:

@@ -18,7 +18,7 @@ from orkee_jupyter.store import mark
 from orkee_jupyter.store.repository import DuckDBStore
 from tests.fakes.sandboxes import make_sandbox
 
-from .conftest import Opener
+from .conftest import Opener, old_file
 
 pytestmark = pytest.mark.asyncio
 
@@ -140,11 +140,11 @@ async def test_the_loop_runs_on_while_the_database_works(open_store: Opener) -> 
 
 MANY = """
 INSERT INTO sandbox_sessions
-    (id, user_id, project_id, status, metadata, created_at, last_active_at, expires_at)
+    (id, user_id, project_id, status, metadata, created_at, last_active_at, expires_at, sequence)
 SELECT md5(n::VARCHAR), 'u' || n % 3, 'p' || n % 50, if(n % 100 = 0, 'active', 'terminated'),
        '{"template":"node","image":"node:18-alpine","ports":[3000],"command":["node","x.js"],'
        || '"env":{"A":"b"},"labels":{"team":"t' || n % 40 || '"},"ttl":3600,"link":null}',
-       n // 3, n, n
+       n // 3, n, n, n + 1
 FROM range(100000) r(n)
 """
 LISTS = {
@@ -153,6 +153,28 @@ LISTS = {
     "project": (ListQuery(project="p7"), None),
     "state": (ListQuery(statuses=frozenset()), "u1"),
 }
+
+
+async def numbers(store: DuckDBStore) -> list[int]:
+    return [int(row.id, 16) for row in (await store.list(ListQuery(), None)).sandboxes]
+
+
+async def test_the_order_within_a_second_goes_on_after_a_restart(open_store: Opener) -> None:
+    for number in (5, 3, 9):
+        store = await open_store()
+        await store.insert(make_sandbox(number, created_at=7))
+        await store.close()
+    assert await numbers(await open_store()) == [9, 3, 5]
+
+
+async def test_a_file_of_version_2_is_opened_with_its_rows(
+    path: Path, open_store: Opener, notices: list[str]
+) -> None:
+    old_file(path, 4)
+    store = await open_store()
+    await store.insert(make_sandbox(0, created_at=7))
+    assert await numbers(store) == [0, 4, 3, 2, 1]
+    assert notices == []
 
 
 async def busy(store: DuckDBStore) -> float:
@@ -172,3 +194,12 @@ async def test_a_list_of_100_000_rows_takes_less_than_20_ms(open_store: Opener) 
         print(f"list of 100,000 rows, {name}: {statistics.median(times):.1f} ms in the median")
         # The best of nine: a busy machine slows some of them, but never speeds one up.
         assert min(times) < 20
+
+
+async def test_an_insert_beside_100_000_rows_finds_its_place_fast(open_store: Opener) -> None:
+    store = await open_store()
+    await ask(store, MANY)
+    begin = await busy(store)
+    for _ in range(9):
+        await ask(store, "SELECT max(sequence) FROM sandbox_sessions")
+    assert (await busy(store) - begin) / 9 < 10

@@ -1,9 +1,13 @@
 package assemble
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/orkee/orkee-jupyter/engine/internal/settings"
 )
 
 func TestMountpointHidesNoSource(t *testing.T) {
@@ -40,5 +44,30 @@ func TestAProxyGoesByLowerCaseOnly(t *testing.T) {
 		if strings.HasPrefix(entry, "HTTP_PROXY") {
 			t.Error(entry)
 		}
+	}
+}
+
+func TestProgramsOutliveTheirReplacement(t *testing.T) {
+	config := settings.Config{BinDir: t.TempDir(), StateDir: t.TempDir()}
+	for _, name := range settings.Programs {
+		if err := os.WriteFile(filepath.Join(config.BinDir, name), []byte("old"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder, err := keepPrograms(&config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := settings.Programs[0]
+	aside := filepath.Join(config.BinDir, "aside")
+	if err := os.WriteFile(aside, []byte("new"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(aside, filepath.Join(config.BinDir, name)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, name))
+	if err != nil || string(text) != "old" {
+		t.Fatalf("%q, %v", text, err)
 	}
 }

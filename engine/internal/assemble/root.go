@@ -3,6 +3,7 @@ package assemble
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -156,19 +157,12 @@ func (r root) folders() error {
 
 // engine binds what the engine runs and where it keeps its state.
 func (r root) engine(config *settings.Config, cni string) error {
-	for _, name := range settings.Programs {
-		source := filepath.Join(config.BinDir, name)
-		// A home's files may be for their owner alone; the engine is somebody else.
-		if info, err := os.Stat(source); err != nil {
-			return err
-		} else if info.Mode()&0o005 != 0o005 {
-			if err := os.Chmod(source, info.Mode()|0o555); err != nil {
-				return err
-			}
-		}
-		if err := r.bind(source, filepath.Join(settings.BinDir, name), 0, true); err != nil {
-			return err
-		}
+	programs, err := keepPrograms(config)
+	if err != nil {
+		return err
+	}
+	if err := r.bind(programs, settings.BinDir, 0, true); err != nil {
+		return err
 	}
 	state := filepath.Join(config.StateDir, "dagger")
 	scratch := filepath.Join(config.StateDir, "tmp")
@@ -192,6 +186,55 @@ func (r root) engine(config *settings.Config, cni string) error {
 		return err
 	}
 	return r.plugins(cni)
+}
+
+// keepPrograms makes a folder of hard links to the programs and returns it. An
+// install replaces the programs under a running engine, and what was replaced can
+// be mounted into a container no more: a link keeps it for as long as it is run.
+func keepPrograms(config *settings.Config) (string, error) {
+	folder := filepath.Join(config.StateDir, "programs")
+	if err := os.RemoveAll(folder); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	for _, name := range settings.Programs {
+		source := filepath.Join(config.BinDir, name)
+		// A home's files may be for their owner alone; the engine is somebody else.
+		if info, err := os.Stat(source); err != nil {
+			return "", err
+		} else if info.Mode()&0o005 != 0o005 {
+			if err := os.Chmod(source, info.Mode()|0o555); err != nil {
+				return "", err
+			}
+		}
+		if err := linkOrCopy(source, filepath.Join(folder, name)); err != nil {
+			return "", err
+		}
+	}
+	return folder, nil
+}
+
+func linkOrCopy(source, target string) error {
+	path, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return err
+	}
+	if os.Link(path, target) == nil {
+		return nil
+	}
+	in, err := os.Open(path) // on another disk
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // authorities copies the user's own certificates, which the engine trusts and
