@@ -48,7 +48,9 @@ async def main(command: list[str]) -> int:
             return await process.wait()
         finally:
             stop_servers(Path(folder))
-            if not ran_before and native.installed():
+            # Also one that somebody else began in here: its sockets go with the folder.
+            in_here = native.socket_dir.is_relative_to(folder)
+            if native.installed() and (in_here or not ran_before):
                 await native.stop()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -35,6 +36,8 @@ STOP_TIMEOUT: Final = 20.0
 ASK_TIMEOUT: Final = 10.0
 PURGE_TIMEOUT: Final = 300.0
 IDLE_TIMEOUT: Final = 600.0
+#: How often a supervisor may be found that holds the lock and can't be reached: a few seconds.
+_PATIENCE: Final = 20
 _BUSY: Final = 75  # exit code of a supervisor that found another one (EX_TEMPFAIL)
 _LOG_LINES: Final = 20
 _SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -156,15 +159,21 @@ class NativeEngine:
         """
         self._require_installed()
         deadline = time.monotonic() + START_TIMEOUT
+        refused = 0  # times that a supervisor which nobody can reach held the lock
         while True:
             state = await self._settled(deadline)
             if state == "ready":
                 return
             if state in ("stopping", "failed"):
                 await self._gone(deadline)
-            progress("starting the Dagger engine")
+            if refused == 0:
+                progress("starting the Dagger engine")
             if await self._spawn(deadline):
                 return
+            refused += 1
+            if refused > _PATIENCE:
+                await self._end_lost(deadline)
+            await asyncio.sleep(0.1)
 
     async def status(self) -> Mapping[str, Any]:
         """Return the supervisor's status, or ``{"state": "stopped"}`` if there is none."""
@@ -192,7 +201,7 @@ class NativeEngine:
                 f"Its log is {self.log_path}.",
             ) from error
         except OSError:
-            return
+            await self._end_lost(time.monotonic() + STOP_TIMEOUT)
 
     async def listener(self) -> tuple[socket.socket, str]:
         """Return a listening TCP socket in the containers' network, and its address.
@@ -285,12 +294,40 @@ class NativeEngine:
             if state == "ready":
                 return True
             if code == _BUSY and state == "stopped":
-                # Another supervisor holds the lock: it is about to listen, or is ending.
-                await asyncio.sleep(0.05)
+                # Another supervisor holds the lock: it is about to listen, is ending, or
+                # its sockets were removed under it.
                 return False
             await asyncio.sleep(0.02)
         process.terminate()
         raise self._failed(f"was not ready after {START_TIMEOUT:g} s")
+
+    async def _end_lost(self, deadline: float) -> None:
+        """End a supervisor that holds the lock but whose sockets somebody removed.
+
+        Nobody can reach it any more, so it would keep every other one from starting.
+        """
+        pid = self._holder()
+        if pid is None or (self.socket_dir / "control.sock").exists():
+            return
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.kill(pid, kind)
+            except OSError:
+                return
+            until = min(deadline, time.monotonic() + STOP_TIMEOUT / 2)
+            while time.monotonic() < until:
+                if self._holder() != pid:
+                    return
+                await asyncio.sleep(0.05)
+
+    def _holder(self) -> int | None:
+        """Return the pid of the living supervisor that the lock's file names, if there is one."""
+        try:
+            pid = int(json.loads(self._lock_path.read_text("utf-8"))["pid"])
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return pid if Path(os.fsdecode(words[0])).name == "orkee-engine" else None
 
     async def _run(self, *arguments: str, timeout: float) -> tuple[int, bytes]:
         """Return exit code and output of ``orkee-engine`` doing something short."""

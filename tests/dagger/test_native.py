@@ -188,3 +188,18 @@ async def test_a_lease_keeps_the_engine(folder: Path) -> None:
         assert (await engine.status())["leases"] == 1
     await asyncio.to_thread(until, lambda: command_lines([pid]) == [], 20)
     await engine.purge(images=True)
+
+
+async def test_an_engine_whose_sockets_were_removed_makes_way(folder: Path) -> None:
+    lost = make(folder)
+    await lost.start()
+    pid = int((await lost.status())["pid"])
+    shutil.rmtree(folder / "run")
+    again = make(folder)
+    await again.start()
+    assert (await again.status())["pid"] != pid
+    assert not Path(f"/proc/{pid}").exists() or not command_lines([pid])
+    shutil.rmtree(folder / "run")
+    await again.stop()
+    assert again._holder() is None
+    await again.purge(images=True)
