@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ SLOW = (
     "store/",
     "test_docs",
 )
+
+
+def pytest_configure() -> None:
+    """Take the default signals: a run in the background, as under nohup, ignores some.
+
+    What a test starts would inherit that, and never hear of a Ctrl-C.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -198,7 +198,7 @@ async def test_an_engine_whose_sockets_were_removed_makes_way(folder: Path) -> N
     again = make(folder)
     await again.start()
     assert (await again.status())["pid"] != pid
-    assert not Path(f"/proc/{pid}").exists() or not command_lines([pid])
+    assert not command_lines([pid])
     shutil.rmtree(folder / "run")
     await again.stop()
     assert again._holder() is None

@@ -55,8 +55,6 @@ class Server:
         """Start the process without waiting for it."""
         command = [
             *self._prefix,
-            # A run in the background, as under nohup, hands ignored signals down.
-            *("env", "--default-signal=INT,HUP"),
             *(sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser"),
             *("--ServerApp.port=0", f"--ServerApp.root_dir={self.project}"),
             f"--IdentityProvider.token={TOKEN}",

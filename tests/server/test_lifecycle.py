@@ -29,11 +29,7 @@ class Process:
         self.log = self.report.with_suffix(".log")
         with self.log.open("wb") as log:
             self.popen = subprocess.Popen(
-                # A run in the background, as under nohup, hands ignored signals down.
-                [
-                    *("env", "--default-signal=INT,HUP"),
-                    *(sys.executable, "-m", "tests.server.fake_server", *arguments),
-                ],
+                [sys.executable, "-m", "tests.server.fake_server", *arguments],
                 env={**os.environ, "ORKEE_TEST_REPORT": str(self.report), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
