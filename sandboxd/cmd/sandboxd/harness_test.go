@@ -134,12 +134,17 @@ func (s *server) accept() {
 func (s *server) meet() {
 	s.t.Helper()
 	s.control = receive(s.t, s.controls)
+	s.drop() // dialled for the connection before: streams come after the WELCOME only
 	s.control.send(wire.Welcome, wire.WelcomeMessage{Protocol: 1, HeartbeatMS: s.beat, Spare: 2})
 }
 
 // lose closes everything as a server that died would.
 func (s *server) lose() {
 	_ = s.control.c.Close()
+	s.drop()
+}
+
+func (s *server) drop() {
 	for {
 		select {
 		case p := <-s.streams:
