@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +55,12 @@ def world() -> Iterator[World]:
 def _rows(world: World) -> list[tuple[str, str]]:
     """Return the ids and states of the sandboxes of all servers, which have ended."""
     found = []
-    for database in world.folder.rglob("*.duckdb"):
+    databases = []
+    for folder, inside, files in os.walk(world.folder):
+        # Not the engine's own state, where files come and go.
+        inside[:] = [name for name in inside if not name.startswith("engine-")]
+        databases += [Path(folder, name) for name in files if name.endswith(".duckdb")]
+    for database in databases:
         with duckdb.connect(str(database), read_only=True) as connection:
             found += connection.execute("SELECT id, status FROM sandbox_sessions").fetchall()
     return [row for row in found if not row[0].startswith(ALIKE)]
