@@ -281,6 +281,9 @@ func (p *peer) read() wire.Frame {
 func (p *peer) expect(t wire.Type, into any) {
 	p.t.Helper()
 	f := p.read()
+	for isPorts(f) {
+		f = p.read()
+	}
 	if f.Type != t {
 		p.t.Fatalf("%s %.200s, want %s", f.Type, f.Payload, t)
 	}
@@ -293,11 +296,20 @@ func (p *peer) expect(t wire.Type, into any) {
 func (p *peer) closed() {
 	p.t.Helper()
 	_ = p.c.SetReadDeadline(time.Now().Add(20 * time.Second))
-	if f, err := p.tryRead(); err == nil {
+	f, err := p.tryRead()
+	for err == nil && isPorts(f) {
+		f, err = p.tryRead()
+	}
+	if err == nil {
 		p.t.Fatalf("%s %.200s, want the end", f.Type, f.Payload)
 	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		p.t.Fatal("not closed")
 	}
+}
+
+// isPorts tells a notice of ports, which may come at any time.
+func isPorts(f wire.Frame) bool {
+	return f.Type == wire.Notice && bytes.Contains(f.Payload, []byte(`"event":"ports"`))
 }
 
 // resetCode expects a RESET, the end behind it, and returns its code.

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -212,5 +213,83 @@ func TestPortHoldsTheServerBackWhenTheProgramIsSlow(t *testing.T) {
 			given -= f.Credit()
 		}
 		t.Error("never held back")
+	})
+}
+
+// raw opens a port without frames and returns the bare connection.
+func (s *server) raw(port int) net.Conn {
+	s.t.Helper()
+	p := s.open(fields{"kind": "port", "port": port, "raw": true})
+	var opened wire.OpenedMessage
+	p.expect(wire.Opened, &opened)
+	if !opened.Raw || opened.Credit != 0 {
+		s.t.Fatalf("%+v", opened)
+	}
+	return p.c
+}
+
+func TestRawPortCarriesBareBytesAndHalfCloses(t *testing.T) {
+	onBothLinks(t, func(t *testing.T, s *server) {
+		c := s.raw(program(t, "127.0.0.1:0", echo)).(interface {
+			net.Conn
+			CloseWrite() error
+		})
+		sent := make([]byte, 12<<20)
+		_, _ = rand.Read(sent)
+		go func() {
+			_, _ = c.Write(sent)
+			_ = c.CloseWrite()
+		}()
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		got, err := io.ReadAll(c)
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("%d bytes came back of %d: %v", len(got), len(sent), err)
+		}
+	})
+}
+
+func TestRawPortThatBreaksBreaksTheConnection(t *testing.T) {
+	s := begin(t, "tcp")
+	c := s.raw(program(t, "127.0.0.1:0", func(c *net.TCPConn) {
+		_, _ = c.Read(make([]byte, 1))
+		_ = c.SetLinger(0)
+		_ = c.Close()
+	}))
+	_, err := c.Write([]byte("x"))
+	must(t, err)
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("a broken connection looks like a clean end: %v", err)
+	}
+}
+
+func TestRawPortThatNobodyListensOnIsRefused(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	port := l.Addr().(*net.TCPAddr).Port
+	_ = l.Close()
+	onBothLinks(t, func(t *testing.T, s *server) {
+		p := s.open(fields{"kind": "port", "port": port, "raw": true})
+		if code := p.resetCode(); code != "connection_refused" {
+			t.Error(code)
+		}
+	})
+}
+
+func TestPortsAreToldOnEachControlConnection(t *testing.T) {
+	onBothLinks(t, func(t *testing.T, s *server) {
+		port := program(t, "127.0.0.1:0", echo)
+		for {
+			var notice wire.PortsNotice
+			f := s.control.read()
+			if f.Type != wire.Notice || f.JSON(&notice) != nil || notice.Event != "ports" {
+				continue
+			}
+			for _, l := range notice.Listening {
+				if l.Port == port && l.Address == "127.0.0.1" {
+					return
+				}
+			}
+		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/orkee/orkee-jupyter/sandboxd/internal/files"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/link"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/logbuf"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/ports"
@@ -30,10 +31,12 @@ const (
 
 // Daemon is what lives as long as the container.
 type Daemon struct {
-	table *supervise.Table
-	log   *logbuf.Buffer
-	env   map[string]string // the container's own
-	home  string            // the folder that sandboxd was started in
+	table    *supervise.Table
+	commands *run.Commands
+	ports    *ports.Watcher
+	log      *logbuf.Buffer
+	env      map[string]string // the container's own
+	home     string            // the folder that sandboxd was started in
 
 	mu      sync.Mutex
 	started bool
@@ -47,12 +50,13 @@ type Daemon struct {
 
 // New prepares a daemon; home is where commands run that have no cwd.
 func New(home string) (*Daemon, error) {
+	watcher := ports.NewWatcher()
 	table, err := supervise.NewTable()
 	if err != nil {
 		return nil, err
 	}
 	return &Daemon{
-		table: table, log: logbuf.New(logLimit), env: supervise.ContainerEnv(), home: home,
+		table: table, commands: run.NewCommands(table), ports: watcher, log: logbuf.New(logLimit), env: supervise.ContainerEnv(), home: home,
 		stopped: make(chan struct{}),
 	}, nil
 }
@@ -81,6 +85,9 @@ func (d *Daemon) Connected(s *link.Session) {
 	if d.main != nil {
 		go d.main.announce(s)
 	}
+	go d.ports.Watch(s.Done(), func(found []wire.Listener) error {
+		return s.Control.WriteJSON(wire.Notice, wire.PortsNotice{Event: "ports", Listening: found})
+	})
 }
 
 // Request implements link.Handler.
@@ -100,6 +107,10 @@ func (d *Daemon) Request(s *link.Session, r wire.RequestMessage) {
 		}
 	case "signal":
 		reply(s, r.ID, struct{}{}, d.signal(r.Params))
+	case "processes":
+		reply(s, r.ID, map[string]any{"processes": d.commands.List()}, nil)
+	case "kill":
+		reply(s, r.ID, struct{}{}, d.kill(r.Params))
 	case "stop":
 		grace, err := readGrace(r.Params)
 		if err != nil {
@@ -170,6 +181,11 @@ func (d *Daemon) start(raw json.RawMessage) (*mainCommand, error) {
 			return nil, err
 		}
 		d.main = main
+		forget := d.commands.Track(main.proc, p.Command, "main")
+		go func() {
+			<-main.proc.Done()
+			forget()
+		}()
 	}
 	d.started, d.params = true, p
 	return d.main, nil
@@ -197,6 +213,19 @@ func (d *Daemon) signal(raw json.RawMessage) error {
 		main.proc.Signal(sig)
 		return nil
 	}
+}
+
+// kill signals one of the commands that were started here.
+func (d *Daemon) kill(raw json.RawMessage) error {
+	var p wire.KillParams
+	if err := readParams(raw, &p); err != nil {
+		return err
+	}
+	sig, err := supervise.ParseSignal(p.Signal)
+	if err != nil {
+		return err
+	}
+	return d.commands.Signal(p.Pid, sig)
 }
 
 // Stop ends everything, then Run. Told is called when all have ended and the
@@ -238,11 +267,27 @@ func (d *Daemon) Stream(conn *wire.Conn, open wire.OpenMessage) {
 			conn.Refuse(wire.Fault(err))
 			return
 		}
-		run.Serve(d.table, conn, request)
+		if open.Detach {
+			d.commands.Detach(conn, request)
+		} else {
+			d.commands.Serve(conn, request)
+		}
+	case "attach":
+		d.commands.Attach(conn, open.Pid, open.Credit)
 	case "port":
-		ports.Serve(conn, open.Port, open.Credit)
+		d.ports.Serve(conn, open)
+	case "files":
+		files.Serve(conn, d.fileRequest(open))
 	default:
 		conn.Refuse(wire.Fail("bad_request", "no such kind of stream"))
+	}
+}
+
+func (d *Daemon) fileRequest(open wire.OpenMessage) files.Request {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return files.Request{
+		FileFields: open.FileFields, Path: open.Path, Home: join(d.home, d.params.Cwd), Credit: open.Credit,
 	}
 }
 

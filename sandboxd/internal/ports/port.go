@@ -1,4 +1,6 @@
-// Package ports serves port streams: a connection to a server in the container.
+//go:build linux
+
+// Package ports serves port streams and looks at which ports are listened on.
 package ports
 
 import (
@@ -23,12 +25,20 @@ const (
 )
 
 // Serve connects a stream with a port of the container and returns when it is over.
-func Serve(conn *wire.Conn, port int, credit int64) {
-	target, fault := dial(port)
+func (w *Watcher) Serve(conn *wire.Conn, open wire.OpenMessage) {
+	target, fault := w.dial(open.Port)
 	if fault != nil {
 		conn.Refuse(fault)
 		return
 	}
+	if open.Raw {
+		serveRaw(conn, target)
+		return
+	}
+	serveFrames(conn, target, open.Credit)
+}
+
+func serveFrames(conn *wire.Conn, target *net.TCPConn, credit int64) {
 	s := &stream{conn: conn, target: target, credit: wire.NewCredit(credit)}
 	s.inbox = wire.NewInbox(wire.DefaultWindow, func(n int) { _ = conn.WriteCredit(n) })
 	_ = conn.WriteJSON(wire.Opened, wire.OpenedMessage{Credit: wire.DefaultWindow})
@@ -43,14 +53,15 @@ func Serve(conn *wire.Conn, port int, credit int64) {
 	conn.DrainAndClose()
 }
 
-func dial(port int) (*net.TCPConn, *wire.Failure) {
+func (w *Watcher) dial(port int) (*net.TCPConn, *wire.Failure) {
 	if port < 1 || port > 65535 {
 		return nil, wire.Fail("bad_request", fmt.Sprintf("there is no port %d", port))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	var fault *wire.Failure
-	for _, host := range []string{"127.0.0.1", "::1"} {
+	// A server that is bound to one address only is looked for there last.
+	for _, host := range append([]string{"127.0.0.1", "::1"}, w.boundTo(port)...) {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 		if err == nil {
 			return c.(*net.TCPConn), nil
@@ -98,6 +109,9 @@ func (s *stream) outward() {
 			s.abort()
 			return
 		}
+		if errors.Is(err, io.EOF) && !s.inbox.Ended() && wasReset(s.target) {
+			err = syscall.ECONNRESET
+		}
 		if errors.Is(err, io.EOF) {
 			s.sent.Store(true)
 			_ = s.conn.WriteEnd(wire.Stdin)
@@ -112,6 +126,27 @@ func (s *stream) outward() {
 			return
 		}
 	}
+}
+
+// wasReset tells a broken connection from an ended one, after a read that saw an end: a
+// write under way may have taken the error away. With both directions ended a clean end
+// looks the same, so this is for the first.
+func wasReset(c net.Conn) bool {
+	const tcpClose = 7
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return false
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	state := 0
+	_ = raw.Control(func(fd uintptr) {
+		// The first byte of struct tcp_info, which is all that is asked for.
+		state, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+	})
+	return state&0xff == tcpClose
 }
 
 // inward copies from the server to the port. A program that reads no more loses

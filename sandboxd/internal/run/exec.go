@@ -38,12 +38,13 @@ type stream struct {
 
 // Serve runs one command on an opened connection and returns when the stream is
 // over. The connection is closed then; the command has ended or is being ended.
-func Serve(table *supervise.Table, conn *wire.Conn, r Request) {
-	proc, err := table.Start(r.Command)
+func (c *Commands) Serve(conn *wire.Conn, r Request) {
+	proc, err := c.table.Start(r.Command)
 	if err != nil {
 		conn.Refuse(err.(*wire.Failure))
 		return
 	}
+	defer c.Track(proc, r.Command.Args, "exec")()
 	s := &stream{conn: conn, proc: proc, credit: wire.NewCredit(r.Credit), lost: make(chan struct{})}
 	opened := wire.OpenedMessage{Pid: proc.Pid}
 	if r.Command.Stdin {
@@ -88,6 +89,11 @@ func (s *stream) follow() {
 		}
 	}
 	s.close()
+	s.tellExit()
+}
+
+// tellExit sends the last frame.
+func (s *stream) tellExit() {
 	code, signal, took := s.proc.Exit()
 	s.finished.Store(true)
 	_ = s.conn.WriteJSON(wire.Exit, wire.ExitMessage{

@@ -39,11 +39,32 @@ func (c *Conn) Read() (Frame, error) {
 	if err != nil {
 		return Frame{}, err
 	}
-	f := Frame{t, make([]byte, n)}
+	f := Frame{t, payloadOf(n)}
 	if _, err := io.ReadFull(c.r, f.Payload); err != nil {
 		return Frame{}, err
 	}
 	return f, Check(f, Server)
+}
+
+// pooled is the capacity of payloads out of the pool: what the server sends at
+// once, 64 KiB and the channel. Much shorter ones would waste it, longer ones are rare.
+const pooled = 66 << 10
+
+var payloads = sync.Pool{New: func() any { return new([pooled]byte) }}
+
+func payloadOf(n int) []byte {
+	if n < pooled/2 || n > pooled {
+		return make([]byte, n)
+	}
+	return payloads.Get().(*[pooled]byte)[:n]
+}
+
+// Free gives a frame's payload back that nobody uses any more. It need not be
+// called; but where gigabytes go through, the garbage would cost as much as the copies.
+func Free(payload []byte) {
+	if cap(payload) == pooled {
+		payloads.Put((*[pooled]byte)(payload[:pooled]))
+	}
 }
 
 // WriteRaw writes bytes that are one or more whole frames.
@@ -91,6 +112,16 @@ func (c *Conn) WriteReset(f *Failure) error { return c.WriteJSON(Reset, f) }
 
 // SetReadDeadline bounds the next reads; the zero time lifts the bound.
 func (c *Conn) SetReadDeadline(t time.Time) { _ = c.c.SetReadDeadline(t) }
+
+// Raw returns the connection itself and what of it was read ahead, for a stream
+// whose bytes are no longer frames. Nobody else may be reading or writing.
+func (c *Conn) Raw() (net.Conn, []byte) {
+	ahead, _ := c.r.Peek(c.r.Buffered())
+	return c.c, ahead
+}
+
+// MarkFinished closes Finished, for a stream that ends in its own way.
+func (c *Conn) MarkFinished() { c.ending.Do(func() { close(c.finished) }) }
 
 // Report sends RESET for an error that the server caused, and nothing for any other.
 func (c *Conn) Report(err error) {

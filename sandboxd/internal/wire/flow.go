@@ -136,6 +136,15 @@ func (in *Inbox) Ended() bool {
 
 // Next waits for bytes; false after the end or Close.
 func (in *Inbox) Next() ([]byte, bool) {
+	payload, ok := in.NextPayload()
+	if !ok {
+		return nil, false
+	}
+	return payload[1:], true
+}
+
+// NextPayload is as Next, but gives the whole payload, which may go to Free.
+func (in *Inbox) NextPayload() ([]byte, bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for len(in.queue) == 0 && !in.ended && !in.closed {
@@ -147,7 +156,7 @@ func (in *Inbox) Next() ([]byte, bool) {
 	payload := in.queue[0]
 	in.queue[0] = nil
 	in.queue = in.queue[1:]
-	return payload[1:], true
+	return payload, true
 }
 
 // Consumed gives back the credit of n bytes that Next returned.

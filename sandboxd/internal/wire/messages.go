@@ -33,12 +33,32 @@ type OpenMessage struct {
 	Stdin     bool              `json:"stdin"`
 	TimeoutMS int64             `json:"timeout_ms"`
 	Port      int               `json:"port"`
+	Raw       bool              `json:"raw"` // port: bytes without frames, once it is open
+	Detach    bool              `json:"detach"`
+	Pid       int               `json:"pid"`
+	FileFields
+	Path string `json:"path"`
+}
+
+// FileFields are the fields of OPEN that only a files stream has.
+type FileFields struct {
+	Op        string  `json:"op"`
+	To        string  `json:"to"`
+	Mode      *uint32 `json:"mode"`
+	Offset    int64   `json:"offset"`
+	Length    int64   `json:"length"`
+	Recursive bool    `json:"recursive"`
+	Parents   bool    `json:"parents"`
+	Follow    bool    `json:"follow"`
+	Exclusive bool    `json:"exclusive"`
+	Overwrite bool    `json:"overwrite"`
 }
 
 // OpenedMessage is the payload of OPENED.
 type OpenedMessage struct {
-	Credit int `json:"credit"`
-	Pid    int `json:"pid,omitempty"`
+	Credit int  `json:"credit"`
+	Pid    int  `json:"pid,omitempty"`
+	Raw    bool `json:"raw,omitempty"`
 }
 
 // SignalMessage is the payload of SIGNAL and the params of the request signal.
@@ -63,6 +83,18 @@ type ExitNotice struct {
 	LastSeq    int64   `json:"last_seq"`
 }
 
+// PortsNotice is the NOTICE of the ports that are listened on.
+type PortsNotice struct {
+	Event     string     `json:"event"`
+	Listening []Listener `json:"listening"`
+}
+
+// Listener is a TCP socket that is listened on.
+type Listener struct {
+	Port    int    `json:"port"`
+	Address string `json:"address"`
+}
+
 // DroppedMessage is the payload of DROPPED.
 type DroppedMessage struct {
 	First int64 `json:"first"`
@@ -82,6 +114,24 @@ type StartParams struct {
 	Command []string          `json:"command"`
 	Env     map[string]string `json:"env"`
 	Cwd     string            `json:"cwd"`
+}
+
+// KillParams are the params of the request kill.
+type KillParams struct {
+	Pid    int    `json:"pid"`
+	Signal string `json:"signal"`
+}
+
+// ProcessInfo is one command in the result of the request processes.
+type ProcessInfo struct {
+	Pid        int      `json:"pid"`
+	Command    []string `json:"command"`
+	Kind       string   `json:"kind"`
+	StartedMS  int64    `json:"started_ms"`
+	Running    bool     `json:"running"`
+	ExitCode   int      `json:"exit_code"`
+	Signal     *string  `json:"signal"`
+	DurationMS int64    `json:"duration_ms"`
 }
 
 // StopParams are the params of the request stop.
