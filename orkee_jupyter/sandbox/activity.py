@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 from .errors import OrkeeError
 from .model import ENDED, Exit, LogEntry, Output
-from .ports import Clock, ExecStream
+from .ports import Clock, ExecStream, FileStream
+from .refusals import label
 from .registry import Entry, Registry
 from .tasks import Tasks
 
@@ -59,6 +60,11 @@ class Hold:
         self._keeper: asyncio.Task[None] | None = keeper
         entry.holds += 1
 
+    @property
+    def entry(self) -> Entry:
+        """The sandbox that is held."""
+        return self._entry
+
     async def release(self) -> None:
         """End the hold; the sandbox has its whole lifetime from here. May be called twice."""
         keeper, self._keeper = self._keeper, None
@@ -68,6 +74,18 @@ class Hold:
         self._activity.renew(self._entry)
         keeper.cancel()
         await asyncio.wait({keeper})
+
+
+def _own(end: Exit, entry: Entry) -> Exit:
+    """Return a command's end, if it was not the sandbox's. Raises ``sandbox_lost`` else."""
+    if entry.ending is None or end.signal not in ("TERM", "KILL"):
+        return end
+    raise OrkeeError(
+        "sandbox_lost",
+        f"The sandbox {label(entry.sandbox)} was stopped while the command ran.",
+        "Create a new one and run it again.",
+        details={"exit_code": end.exit_code, "signal": end.signal},
+    )
 
 
 class HeldExec:
@@ -98,12 +116,9 @@ class HeldExec:
     async def exit(self) -> Exit:
         """Wait for the end. Raises OrkeeError ``sandbox_lost`` if the sandbox ended first."""
         try:
-            result = await self._stream.exit()
-        except OrkeeError:
+            return _own(await self._stream.exit(), self._hold.entry)
+        finally:
             await self._hold.release()
-            raise
-        await self._hold.release()
-        return result
 
     async def close(self) -> None:
         """End the command if it still runs, and free the stream. May be called twice."""
@@ -111,6 +126,65 @@ class HeldExec:
             await self._stream.close()
         finally:
             await self._hold.release()
+
+
+class HeldFiles:
+    """An operation on files that holds its sandbox until it is closed."""
+
+    def __init__(self, stream: FileStream, hold: Hold) -> None:
+        self._stream = stream
+        self._hold = hold
+        self.entry = stream.entry
+        self.read = stream.read  # bound here: gigabytes go through these two
+        self.write = stream.write
+
+    async def end_write(self) -> None:
+        """Say that all was sent."""
+        await self._stream.end_write()
+
+    async def close(self) -> None:
+        """Break the operation off if it is not done, and free it. May be called twice."""
+        try:
+            await self._stream.close()
+        finally:
+            await self._hold.release()
+
+
+class IdleExec:
+    """A command that keeps its sandbox alive by its input and output only."""
+
+    def __init__(self, stream: ExecStream, activity: Activity, entry: Entry) -> None:
+        self._stream = stream
+        self._activity = activity
+        self._entry = entry
+        self.pid = stream.pid
+
+    async def __aiter__(self) -> AsyncIterator[Output]:
+        """Yield output as it comes, until the command has ended."""
+        async for output in self._stream:
+            self._activity.renew(self._entry)
+            yield output
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to stdin; waits while the command does not read."""
+        self._activity.renew(self._entry)
+        await self._stream.write(data)
+
+    async def end_stdin(self) -> None:
+        """Close the command's stdin."""
+        await self._stream.end_stdin()
+
+    async def signal(self, name: str) -> None:
+        """Send a signal to the command's process group."""
+        await self._stream.signal(name)
+
+    async def exit(self) -> Exit:
+        """Wait for the end. Raises OrkeeError ``sandbox_lost`` if the sandbox ended first."""
+        return _own(await self._stream.exit(), self._entry)
+
+    async def close(self) -> None:
+        """End the command if it still runs, and free the stream. May be called twice."""
+        await self._stream.close()
 
 
 async def held_logs(

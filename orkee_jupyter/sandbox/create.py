@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from .clock import within
 from .ending import Ending
 from .errors import OrkeeError
-from .model import CreateRequest, Exit, LogQuery, Sandbox, Status, Template
+from .forward import Forwarder
+from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
 from .ports import Clock, ContainerDefinition, Daemon, DaemonHub, Engine, Progress
 from .refusals import defect, label
 from .registry import Entry, Registry
@@ -39,6 +40,7 @@ def draft(
     """
     ttl = validate_ttl(request.ttl or template.ttl, settings.max_ttl)
     env: Mapping[str, str] = validate_env({**template.env, **request.env})
+    ports = template.ports if request.ports is None else request.ports
     return Sandbox(
         id=sandbox_id,
         user_id=owner,
@@ -51,7 +53,10 @@ def draft(
         project_id=request.project,
         name=request.name,
         working_directory=request.working_directory or template.working_directory,
-        ports=template.ports if request.ports is None else request.ports,
+        ports=ports,
+        port_map=tuple(
+            PortMapping(port, request.host_ports.get(port), asked=True) for port in ports
+        ),
         command=template.command if request.command is None else request.command,
         env=env,
         labels=validate_labels({**template.labels, **request.labels}),
@@ -72,6 +77,7 @@ class Creator:
         tasks: Tasks,
         ending: Ending,
         watch: Watch,
+        forwarder: Forwarder,
     ) -> None:
         self._registry = registry
         self._engine = engine
@@ -81,14 +87,24 @@ class Creator:
         self._tasks = tasks
         self._ending = ending
         self._watch = watch
+        self._forwarder = forwarder
 
-    async def create(self, sandbox: Sandbox, setup: tuple[str, ...], progress: Progress) -> Sandbox:
+    async def create(
+        self,
+        sandbox: Sandbox,
+        setup: tuple[str, ...],
+        progress: Progress,
+        *,
+        start: bool = True,
+    ) -> Sandbox:
         """Bring a drafted sandbox up and return its active row.
 
         Raises what went wrong, after everything was taken down again. Cancelling it
-        breaks the creation off and waits until nothing is left.
+        breaks the creation off and waits until nothing is left. Without ``start`` its
+        command waits for :meth:`start`.
         """
         entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
+        entry.command_waits = not start and sandbox.command is not None
         entry.creation = self._tasks.spawn(self._conduct(entry, setup, progress))
         try:
             return await asyncio.shield(entry.creation)
@@ -119,6 +135,8 @@ class Creator:
                 await self._ending.finish(entry, to, reason or error.cause)
             raise error
         self._watch.begin(entry)
+        if entry.watchers:
+            entry.watchers.append(self._tasks.spawn(self._forwarder.follow(entry)))
         return entry.sandbox
 
     async def _run_steps(
@@ -142,6 +160,7 @@ class Creator:
         await self._engine.prepare(tell)
         entry.placed = True
         endpoint = await self._hub.open(sandbox.id)
+        self._forwarder.open(entry)
         definition = ContainerDefinition(
             sandbox_id=sandbox.id,
             image=sandbox.image,
@@ -155,10 +174,34 @@ class Creator:
         tell("waiting for the container to connect")
         entry.daemon = await self._hub.connected(sandbox.id, self._settings.link_timeout)
         entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
-        tell("starting the command" if sandbox.command else "making ready")
-        await entry.daemon.start(sandbox.command, sandbox.env, sandbox.working_directory)
+        if not entry.command_waits:
+            tell("starting the command" if sandbox.command else "making ready")
+            await self._start_command(entry, entry.daemon)
+
+    async def _start_command(self, entry: Entry, daemon: Daemon) -> None:
+        sandbox = entry.sandbox
+        await daemon.start(sandbox.command, sandbox.env, sandbox.working_directory)
         if sandbox.command is not None:
-            await self._watch_beginning(entry, entry.daemon)
+            await self._watch_beginning(entry, daemon)
+
+    async def start(self, entry: Entry, daemon: Daemon) -> Sandbox:
+        """Start the command that waits, if one does, and return the sandbox.
+
+        Raises ``command_*`` and ``invalid_directory``; the sandbox stays active then.
+        """
+        if entry.command_waits:
+            entry.command_waits = False
+            # To its end, also when the caller goes: half a start is none that could be told of.
+            await asyncio.shield(self._tasks.spawn(self._start_late(entry, daemon)))
+        return entry.sandbox
+
+    async def _start_late(self, entry: Entry, daemon: Daemon) -> None:
+        try:
+            await self._start_command(entry, daemon)
+        except OrkeeError as error:
+            # What could not be started can be tried again, what has ended cannot.
+            entry.command_waits = error.code not in ("command_exited", "sandbox_lost")
+            raise
 
     async def _start(self, entry: Entry, definition: ContainerDefinition, tell: Progress) -> str:
         try:
@@ -201,6 +244,7 @@ class Creator:
     async def _activate(self, entry: Entry) -> OrkeeError | None:
         """Make the sandbox active; a row that cannot be written is a failed creation."""
         reason = entry.sandbox.reason
+        entry.sandbox = entry.sandbox.with_(host_url=self._forwarder.first(entry))
         try:
             await self._registry.move(entry, Status.ACTIVE, reason, strict=True)
         except OrkeeError as error:

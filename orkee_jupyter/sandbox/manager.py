@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import builtins
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from .activity import Activity, HeldExec, held_logs
+from .activity import Activity, HeldExec, HeldFiles, IdleExec, held_logs
 from .clock import SystemClock
+from .conditions import Condition
 from .create import Creator, draft
 from .ending import Ending
+from .files import FileRequest
+from .forward import Forwarder
 from .model import (
     CreateRequest,
     ExecRequest,
@@ -19,16 +23,18 @@ from .model import (
     LogEntry,
     LogQuery,
     Page,
+    Process,
     Sandbox,
 )
-from .ports import Clock, DaemonHub, Engine, ExecStream, Progress, Store
+from .ports import Clock, Daemon, DaemonHub, Engine, ExecStream, FileStream, Progress, Store
 from .reaper import Reaper
-from .refusals import ambiguous, closing, not_active, not_found
+from .refusals import ambiguous, closing, not_active, not_found, not_started
 from .registry import Entry, Registry
 from .settings import Settings
 from .tasks import Tasks
 from .templates import TemplateCatalogue
 from .validate import NAME
+from .waiting import Waiter
 from .watch import Watch
 
 __all__ = ["SandboxManager", "Settings"]
@@ -68,8 +74,18 @@ class SandboxManager:
         self._activity = Activity(self._registry, clock, self._tasks, settings.touch_interval)
         self._ending = Ending(self._registry, engine, hub, clock, settings, self._tasks)
         self._watch = Watch(self._registry, self._ending, self._tasks)
+        self._forwarder = Forwarder(self._registry, hub, self._activity, clock)
+        self._waiter = Waiter(hub, self._activity, clock)
         self._creator = Creator(
-            self._registry, engine, hub, clock, settings, self._tasks, self._ending, self._watch
+            self._registry,
+            engine,
+            hub,
+            clock,
+            settings,
+            self._tasks,
+            self._ending,
+            self._watch,
+            self._forwarder,
         )
         self._reaper = Reaper(
             self._registry,
@@ -129,7 +145,17 @@ class SandboxManager:
             raise closing()
         template = self._templates.get(request.template)
         sandbox = draft(self._new_id(), owner, request, template, self._clock.now(), self._settings)
-        return await self._creator.create(sandbox, template.setup, progress)
+        return await self._creator.create(sandbox, template.setup, progress, start=request.start)
+
+    async def start(self, ref: str, owner: str) -> Sandbox:
+        """Start the command of a sandbox that was created without ``start``; return it.
+
+        Raises ``command_*``, ``invalid_directory``, ``sandbox_not_active``. Nothing happens
+        where the command was started before.
+        """
+        entry, daemon = self._daemon(await self._resolve(ref, owner), waiting=True)
+        self._activity.renew(entry)
+        return await self._creator.start(entry, daemon)
 
     def step(self, sandbox_id: str) -> str | None:
         """Return what a sandbox's creation or stop is doing just now."""
@@ -169,18 +195,88 @@ class SandboxManager:
         ``sandbox_not_active``, ``command_not_found``, ``command_not_executable``,
         ``invalid_directory``.
         """
-        entry = self._usable(await self._resolve(ref, owner))
-        daemon = entry.daemon
-        if daemon is None:
+        return await self._held(ref, owner, lambda daemon: daemon.exec(request), hold=request.hold)
+
+    async def attach(self, ref: str, pid: int, owner: str) -> ExecStream:
+        """Return the stream of a detached command, which the caller closes: that ends nothing.
+
+        Raises ``sandbox_not_active``, ``process_not_found``.
+        """
+        return await self._held(ref, owner, lambda daemon: daemon.attach(pid))
+
+    async def _held(
+        self,
+        ref: str,
+        owner: str,
+        opening: Callable[[Daemon], Awaitable[ExecStream]],
+        *,
+        hold: bool = True,
+    ) -> ExecStream:
+        entry, daemon = self._daemon(await self._resolve(ref, owner))
+        self._activity.renew(entry)
+        if not hold:
+            return IdleExec(await opening(daemon), self._activity, entry)
+        held = self._activity.hold(entry)
+        try:
+            stream = await opening(daemon)
+        except BaseException:
+            await held.release()
+            raise
+        return HeldExec(stream, held)
+
+    async def processes(self, ref: str, owner: str) -> Sequence[Process]:
+        """Return the commands that were started in a sandbox. Raises ``sandbox_not_active``."""
+        _, daemon = self._daemon(await self._resolve(ref, owner))
+        return await daemon.processes()
+
+    async def kill(self, ref: str, pid: int, signal: str, owner: str) -> None:
+        """Signal a command. Raises ``sandbox_not_active``, ``process_not_found``."""
+        entry, daemon = self._daemon(await self._resolve(ref, owner))
+        self._activity.renew(entry)
+        await daemon.kill(pid, signal)
+
+    def _daemon(self, sandbox: Sandbox, *, waiting: bool = False) -> tuple[Entry, Daemon]:
+        """Return what a sandbox is used by; ``waiting`` allows one whose command has to start."""
+        entry = self._usable(sandbox)
+        if entry.daemon is None:
             raise not_active(entry.sandbox)
+        if entry.command_waits and not waiting:
+            raise not_started(entry.sandbox)
+        return entry, entry.daemon
+
+    async def files(self, ref: str, request: FileRequest, owner: str) -> FileStream:
+        """Begin an operation on a sandbox's files and return its stream, which the caller closes.
+
+        Until it is done the sandbox does not expire. Raises ``sandbox_not_active``,
+        ``file_not_found``, ``invalid_path`` and the like.
+        """
+        entry, daemon = self._daemon(await self._resolve(ref, owner), waiting=True)
         hold = self._activity.hold(entry)
         self._activity.renew(entry)
         try:
-            stream = await daemon.exec(request)
+            stream = await daemon.files(request)
         except BaseException:
             await hold.release()
             raise
-        return HeldExec(stream, hold)
+        return HeldFiles(stream, hold)
+
+    async def connect(self, ref: str, port: int, owner: str) -> socket.socket:
+        """Return a non-blocking socket of this process that leads to a port of a sandbox.
+
+        It is broken off if nothing answers there, and when the sandbox ends. Its traffic
+        keeps the sandbox from expiring. Raises ``sandbox_not_active``.
+        """
+        entry = self._usable(await self._resolve(ref, owner))
+        self._activity.renew(entry)
+        return self._hub.ports(entry.sandbox.id).connect(port)
+
+    async def wait(self, ref: str, condition: Condition, seconds: float, owner: str) -> Sandbox:
+        """Return a sandbox once a port of it is listened on, or a page is answered.
+
+        Raises ``wait_timeout``, ``command_exited``, ``sandbox_lost``, ``sandbox_not_active``.
+        """
+        entry = self._usable(await self._resolve(ref, owner))
+        return await self._waiter.wait(entry, condition, seconds)
 
     def _usable(self, sandbox: Sandbox) -> Entry:
         entry = self._registry.entry(sandbox.id)

@@ -29,6 +29,39 @@ ENDED = frozenset({Status.TERMINATED, Status.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
+class PortMapping:
+    """Where this host reaches a port of a sandbox. Kept in memory only."""
+
+    port: int  # inside the sandbox
+    host_port: int | None = None  # on 127.0.0.1; before it is open, the one wanted
+    is_open: bool = False
+    listening: bool = False  # a program in the sandbox listens on it
+    asked: bool = False  # given at the creation, not found later
+
+    @property
+    def url(self) -> str | None:
+        """Return the address on this host, None before it is open."""
+        return f"http://127.0.0.1:{self.host_port}" if self.is_open else None
+
+    def at(self, host_port: int) -> PortMapping:
+        """Return it opened at a port of the host."""
+        return replace(self, host_port=host_port, is_open=True)
+
+    def seen(self, listening: bool) -> PortMapping:
+        """Return it with what was found of it inside."""
+        return replace(self, listening=listening)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the REST object."""
+        return {
+            "port": self.port,
+            "host_port": self.host_port,
+            "url": self.url,
+            "listening": self.listening,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """One row of ``sandbox_sessions``. Times are whole seconds since 1970 (UTC)."""
 
@@ -54,6 +87,7 @@ class Sandbox:
     labels: Mapping[str, str] = field(default_factory=dict)
     ttl: int = DEFAULT_TTL  # seconds that each activity renews
     link: str | None = None  # "direct" or "forwarded", while active
+    port_map: tuple[PortMapping, ...] = ()  # in memory only
 
     def with_(self, **changes: Any) -> Sandbox:
         """Return a copy with some fields changed."""
@@ -91,17 +125,25 @@ class CreateRequest:
     ttl: int | None = None  # seconds
     command: tuple[str, ...] | None = None
     working_directory: str | None = None
+    host_ports: Mapping[int, int] = field(default_factory=dict)  # wanted, by the sandbox's port
+    start: bool = True  # else the command waits, until the workspace has been filled
 
 
 @dataclass(frozen=True, slots=True)
 class ExecRequest:
-    """A command to run in a sandbox. ``timeout`` in seconds, 0 for none."""
+    """A command to run in a sandbox. ``timeout`` in seconds, 0 for none.
+
+    With ``detach`` it goes on when nobody listens any more. Without ``hold`` it keeps the
+    sandbox alive by its input and output only, not by running.
+    """
 
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
     stdin: bool = False
     timeout: float = 0.0
+    detach: bool = False
+    hold: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +158,37 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A piece of a command's output."""
+    """A piece of a command's output.
+
+    Of a detached command ``stream`` may be "dropped": ``dropped`` bytes are missing here.
+    """
 
     stream: str  # "stdout" or "stderr"
     data: bytes
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A command that was started in a sandbox; ``kind`` is "main", "exec", "detached" …"""
+
+    pid: int
+    command: tuple[str, ...]
+    kind: str
+    started: float  # seconds since 1970, as the container's clock had it
+    exit: Exit | None = None  # None while it runs
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file, folder or link in a sandbox. ``path`` counts from the folder that was listed."""
+
+    path: str
+    type: str  # "file", "directory", "symlink" or "other"
+    size: int  # bytes
+    mode: int  # permission bits
+    mtime: float  # seconds since 1970
+    target: str | None = None  # of a link
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +254,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "container_id": sandbox.container_id,
         "host_url": sandbox.host_url,
         "ports": list(sandbox.ports),
+        "port_map": [each.to_json() for each in sandbox.port_map if each.is_open],
         "working_directory": sandbox.working_directory,
         "command": list(sandbox.command) if sandbox.command is not None else None,
         "env": sorted(sandbox.env),

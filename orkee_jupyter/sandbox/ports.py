@@ -6,11 +6,24 @@ unit tests pass the same contract tests (``tests/contract``).
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .model import ExecRequest, Exit, ListQuery, LogEntry, LogQuery, Output, Page, Sandbox
+from .files import FileRequest
+from .model import (
+    ExecRequest,
+    Exit,
+    FileEntry,
+    ListQuery,
+    LogEntry,
+    LogQuery,
+    Output,
+    Page,
+    Process,
+    Sandbox,
+)
 
 #: Called with a sentence for each step of something long ("pulling node:18-alpine").
 Progress = Callable[[str], None]
@@ -121,6 +134,24 @@ class ExecStream(Protocol):
         """End the command if it still runs, and free the stream. May be called twice."""
 
 
+class FileStream(Protocol):
+    """An operation on files that is under way; its bytes, and what it says."""
+
+    entry: FileEntry | None  # of the path, where the operation tells it
+
+    async def read(self) -> bytes:
+        """Return the next bytes, b"" at the proper end. Raises what broke the operation."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; waits while the daemon is busy. Raises what broke the operation."""
+
+    async def end_write(self) -> None:
+        """Say that all was sent: now the daemon puts it in place."""
+
+    async def close(self) -> None:
+        """Break the operation off if it is not done, and free it. May be called twice."""
+
+
 class Daemon(Protocol):
     """The sandboxd of one running sandbox."""
 
@@ -132,7 +163,21 @@ class Daemon(Protocol):
         Raises ``command_not_found``, ``command_not_executable``, ``invalid_directory``.
         """
 
-    async def exec(self, request: ExecRequest) -> ExecStream: ...
+    async def exec(self, request: ExecRequest) -> ExecStream:
+        """Run a command. Closing the stream of a detached one does not end it."""
+
+    async def attach(self, pid: int) -> ExecStream:
+        """Return a detached command's kept output and what comes. Raises ``process_not_found``."""
+
+    async def processes(self) -> Sequence[Process]:
+        """Return the commands that run, and those that ran detached and ended last."""
+
+    async def kill(self, pid: int, signal: str) -> None:
+        """Signal a command's process group. Raises ``process_not_found``."""
+
+    async def files(self, request: FileRequest) -> FileStream:
+        """Begin an operation on files. Raises ``file_*``, ``invalid_path`` and the like."""
+
     async def stop(self, grace: float) -> None:
         """Ask for an orderly end: TERM, ``grace`` seconds, KILL.
 
@@ -146,6 +191,35 @@ class Daemon(Protocol):
         """Wait for the loss of the daemon; gives the reason."""
 
 
+class PortMap(Protocol):
+    """The listeners on this host's loopback that lead to ports of one sandbox."""
+
+    used: Callable[[], None]  # called when bytes flow, at most once a second a connection
+
+    @property
+    def listening(self) -> frozenset[int]:
+        """The ports that programs in the sandbox listen on, as its daemon last said."""
+
+    async def change(self, known: frozenset[int]) -> frozenset[int]:
+        """Return ``listening`` as soon as it is another set than ``known``."""
+
+    def listen(self, port: int, host_port: int | None = None, *, same: bool = False) -> int:
+        """Listen for a port of the sandbox and return the port of the host.
+
+        ``host_port`` is the one wanted; without it a free one is chosen, with ``same``
+        the number of the sandbox's port if that is free. Raises ``port_taken``.
+        """
+
+    async def unlisten(self, port: int) -> None:
+        """Listen for a port no more."""
+
+    def connect(self, port: int) -> socket.socket:
+        """Return a non-blocking socket of this process that leads to a port of the sandbox.
+
+        It is broken off if the port can't be reached, and when the sandbox ends.
+        """
+
+
 class DaemonHub(Protocol):
     """Where daemons dial in; one place per sandbox."""
 
@@ -154,6 +228,9 @@ class DaemonHub(Protocol):
 
     async def connected(self, sandbox_id: str, timeout: float) -> Daemon:
         """Wait for the daemon's hello. Raises ``link_failed`` after ``timeout`` seconds."""
+
+    def ports(self, sandbox_id: str) -> PortMap:
+        """Return the ports of a sandbox's place; ``close`` closes them. Raises ``sandbox_lost``."""
 
     def logs(self, sandbox_id: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Yield the log.

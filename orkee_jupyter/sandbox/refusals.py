@@ -59,6 +59,16 @@ def not_active(sandbox: Sandbox, *, stopping: bool = False) -> OrkeeError:
     )
 
 
+def not_started(sandbox: Sandbox) -> OrkeeError:
+    """Return the error for a sandbox whose command waits for its workspace to be filled."""
+    return OrkeeError(
+        "sandbox_not_active",
+        f"The command of the sandbox {label(sandbox)} has not been started yet.",
+        "Start it with POST …/start once its files are there.",
+        details={"id": sandbox.id, "status": sandbox.status.value, "reason": None},
+    )
+
+
 def too_many(limit: int) -> OrkeeError:
     """Return the error for a create beyond the limit."""
     return OrkeeError(

@@ -31,6 +31,7 @@ class Entry:
         self.placed = False  # the hub has a place for its daemon
         self.started = False  # a container was asked for
         self.workspace = False  # its cache volume may hold something
+        self.command_waits = False  # for the call that starts it
         self.holds = 0  # execs and followed logs under way: they keep it alive
         self.touched = float("-inf")  # monotonic time of the last write of a renewal
         self.creation: asyncio.Task[Sandbox] | None = None
@@ -148,6 +149,10 @@ class Registry:
         finally:
             if entry.sandbox.status in ENDED:
                 self._entries.pop(entry.sandbox.id, None)
+        self._notify(entry.sandbox)
+
+    def changed(self, entry: Entry) -> None:
+        """Publish a change of what is in memory only."""
         self._notify(entry.sandbox)
 
     async def touch(self, entry: Entry) -> None:

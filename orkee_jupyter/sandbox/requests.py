@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .conditions import DEFAULT_WAIT, Condition, parse_condition
 from .errors import OrkeeError
 from .model import DEFAULT_TEMPLATE, CreateRequest, ExecRequest, ListQuery, LogQuery, Status
+from .portspec import parse_ports
 from .suggest import remedy_for
 from .validate import (
     parse_ttl,
@@ -66,18 +69,26 @@ def _base64(value: object, field: str) -> bytes:
         raise _invalid(f"{field} is not base64.", "Encode it anew.", field) from error
 
 
+def _boolean(value: object, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise _invalid(f"{field} is {show(value)}, not a boolean.", "Give true or false.", field)
+    return value
+
+
 _CREATE: Mapping[str, Check] = {
     "template": validate_line,
     "name": validate_name,
     "image": validate_image,
     "project": validate_line,
-    "ports": validate_ports,
+    "ports": parse_ports,
     "env": validate_env,
     "labels": validate_labels,
     "ttl": parse_ttl,
     "command": validate_command,
     "working_directory": validate_directory,
+    "start": _boolean,
 }
+_WAIT: Mapping[str, Check] = {"for": parse_condition, "timeout": validate_timeout}
 _EXEC: Mapping[str, Check] = {
     "command": validate_command,
     "env": validate_env,
@@ -85,12 +96,23 @@ _EXEC: Mapping[str, Check] = {
     "stdin": _bytes,
     "stdin_base64": _base64,
     "timeout": validate_timeout,
+    "detach": _boolean,
+}
+_START: Mapping[str, Check] = {
+    "command": validate_command,
+    "env": validate_env,
+    "cwd": validate_directory,
+    "stdin": _boolean,
+    "timeout": validate_timeout,
+    "hold": _boolean,
 }
 
 
 def decode_create(obj: object) -> CreateRequest:
     """Return the request of a create's JSON body. Raises ``invalid_*``."""
     fields = _decode(obj, _CREATE)
+    if "ports" in fields:
+        fields["ports"], fields["host_ports"] = fields["ports"]
     return CreateRequest(**{"template": DEFAULT_TEMPLATE, **fields})
 
 
@@ -103,7 +125,47 @@ def decode_exec(obj: object) -> tuple[ExecRequest, bytes | None]:
         raise _invalid("Both stdin and stdin_base64 are given.", "Give one of them.", "stdin")
     plain, encoded = fields.pop("stdin", None), fields.pop("stdin_base64", None)
     stdin: bytes | None = plain if plain is not None else encoded
+    if fields.get("detach") and (stdin is not None or fields.get("timeout")):
+        raise _invalid(
+            "A detached command has neither stdin nor a timeout.",
+            "Leave them out, and signal the command when it is to end.",
+            "detach",
+        )
     return ExecRequest(stdin=stdin is not None, **fields), stdin
+
+
+def decode_start(obj: object) -> ExecRequest:
+    """Return the request of a command whose stdin comes apart. Raises ``invalid_*``."""
+    fields = _decode(obj, _START)
+    if "command" not in fields:
+        raise _invalid("There is no command.", 'Give "command": ["echo", "hi"].', "command")
+    return ExecRequest(**fields)
+
+
+def decode_port(text: str) -> int:
+    """Return the port of a path. Raises ``invalid_port``."""
+    (port,) = validate_ports([int(text) if re.fullmatch("[0-9]{1,5}", text) else text], "port")
+    return port
+
+
+def decode_wait(obj: object) -> tuple[Condition, float]:
+    """Return what to wait for and for how many seconds. Raises ``invalid_*``."""
+    fields = _decode(obj, _WAIT)
+    if "for" not in fields:
+        raise _invalid("There is nothing to wait for.", 'Give "for": "port:3000".', "for")
+    condition = fields["for"]
+    if condition.kind not in ("port", "http"):
+        raise _invalid(
+            f"{condition.kind} is nothing that the server can wait for.",
+            "Follow the log, or run the command, until it is as wanted.",
+            "for",
+        )
+    return condition, fields.get("timeout") or DEFAULT_WAIT
+
+
+def decode_signal(obj: object) -> str:
+    """Return the name of the signal in a JSON body, TERM without one. Raises ``invalid_*``."""
+    return str(_decode(obj, {"signal": validate_line}).get("signal", "TERM"))
 
 
 def decode_list(params: Mapping[str, Sequence[str]]) -> ListQuery:

@@ -35,7 +35,7 @@ def transition(
     if not may_move(sandbox.status, to):
         raise ValueError(f"sandbox {sandbox.id}: illegal move {sandbox.status} -> {to}")
     if to is not Status.ACTIVE:
-        changes = {"container_id": None, "link": None, "host_url": None, **changes}
+        changes = {"container_id": None, "link": None, "host_url": None, "port_map": (), **changes}
     if to not in ENDED:
         changes.setdefault("last_active_at", max(sandbox.last_active_at, int(now)))
     return sandbox.with_(status=to, reason=reason, **changes)

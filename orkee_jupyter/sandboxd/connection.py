@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -53,11 +55,32 @@ class Connection(asyncio.BufferedProtocol):
         self._finishing = False
         self._linger: asyncio.TimerHandle | None = None
         self._reason = "the connection was closed"
+        self._ahead = bytearray()  # read behind the last frame
         self.is_closed = False
 
     def allow(self, *kinds: int) -> None:
         """Set the types of frame that may come next."""
         self._decoder.allowed = frozenset(kinds)
+
+    def go_raw(self) -> None:
+        """Take no more frames: what comes now is for the one who detaches the socket."""
+        assert self._transport is not None
+        self._decoder.raw = self._ahead.extend
+        self._transport.pause_reading()
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """Return the socket and what was read behind the last frame; this end is closed.
+
+        To be called after :meth:`go_raw`. Raises OSError if the connection is gone.
+        """
+        if self.is_closed or self._transport is None:
+            raise OSError("the connection was closed")
+        # asyncio gives no socket back, but closing its descriptor leaves ours open.
+        given: Any = self._transport.get_extra_info("socket")
+        taken = socket.socket(fileno=os.dup(given.fileno()))
+        taken.setblocking(False)
+        self.abort()
+        return taken, bytes(self._ahead)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin (asyncio)."""

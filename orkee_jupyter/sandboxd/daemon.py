@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..sandbox.errors import OrkeeError
-from ..sandbox.model import ExecRequest, Exit
+from ..sandbox.files import FileRequest
+from ..sandbox.model import ExecRequest, Exit, Process
 from .connection import Connection
 from .control import Control, ControlLost, Refused
-from .execute import ExecStream, PortStream, check_signal, decode_exit, start_error
+from .execute import ExecStream, PortStream, RawPort, check_signal, decode_exit, start_error
+from .files import FileStream
 from .frames import ProtocolError
+from .listening import Listening
 from .logs import LogSpool
+from .processes import AttachStream, decode_processes, kill_error
 from .pump import LogPump
 from .stream import number
 
@@ -74,6 +78,8 @@ class Daemon:
         self._empty.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pump = LogPump(spool, self._take, timing.take)
+        #: The ports that programs in the sandbox listen on.
+        self.listening = Listening()
         #: Set at the first control connection.
         self.connected = asyncio.Event()
 
@@ -236,6 +242,9 @@ class Daemon:
             self._spool.finish()
 
     def _take_notice(self, body: Mapping[str, Any]) -> None:
+        if body.get("event") == "ports":
+            self.listening.take(body)
+            return
         if body.get("event") != "exit" or self._exit_told:
             return
         last_seq = number(body, "last_seq", 0, 2**63)
@@ -319,13 +328,51 @@ class Daemon:
         Raises ``command_not_found``, ``command_not_executable``, ``invalid_directory``,
         ``invalid_request``, ``link_failed``, ``sandbox_lost``.
         """
-        stream = ExecStream(await self._take(), request)
+        kind = AttachStream if request.detach else ExecStream
+        stream = kind(await self._take(), request)
+        await stream.start(self._timing.take)
+        return stream
+
+    async def attach(self, pid: int) -> AttachStream:
+        """Return a detached command's output. Raises ``process_not_found``."""
+        stream = AttachStream(await self._take(), None, pid)
+        await stream.start(self._timing.take)
+        return stream
+
+    async def processes(self) -> Sequence[Process]:
+        """Return the commands that run, and those that ran detached and ended last."""
+        result = await self._request("processes", {})
+        try:
+            return decode_processes(result)
+        except ProtocolError as error:
+            self._lose(f"the daemon broke the protocol: {error}")
+            raise self._lost_error() from error
+
+    async def kill(self, pid: int, signal: str) -> None:
+        """Signal a command's process group. Raises ``process_not_found``."""
+        try:
+            await self._request("kill", {"pid": pid, "signal": check_signal(signal)})
+        except Refused as refused:
+            raise kill_error(refused, pid) from refused
+
+    async def files(self, request: FileRequest) -> FileStream:
+        """Begin an operation on files.
+
+        Raises ``file_*``, ``invalid_path`` and the like, ``link_failed``, ``sandbox_lost``.
+        """
+        stream = FileStream(await self._take(), request)
         await stream.start(self._timing.take)
         return stream
 
     async def dial(self, port: int) -> PortStream:
         """Connect to a port inside the sandbox. Raises ``link_failed`` if nothing listens."""
         stream = PortStream(await self._take(), port)
+        await stream.start(self._timing.take)
+        return stream
+
+    async def dial_raw(self, port: int) -> RawPort:
+        """Connect to a port, to take the socket over. Only on the direct link."""
+        stream = RawPort(await self._take(), port)
         await stream.start(self._timing.take)
         return stream
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -15,6 +16,12 @@ from .frames import ProtocolError
 from .stream import Stream, number
 
 _SIGNAL = re.compile(r"[A-Z][A-Z0-9+-]{0,15}")
+#: What a daemon takes; any other name would be an offence of ours, and end the stream.
+_SIGNALS = """
+    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP
+    TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS
+"""
+SIGNALS = frozenset(_SIGNALS.split())
 _NAMES = {frames.STDOUT: "stdout", frames.STDERR: "stderr"}
 #: A day count that no command reaches; keeps a hostile duration out of reports.
 _LONGEST_MS = 10 * 365 * 86_400_000
@@ -68,10 +75,12 @@ def decode_exit(body: Mapping[str, Any]) -> Exit:
 
 def check_signal(name: str) -> str:
     """Return a signal's name without SIG. Raises ``invalid_request`` if it is none."""
-    short = name.removeprefix("SIG")
-    if not _SIGNAL.fullmatch(short):
+    short = name.upper().removeprefix("SIG")
+    if short not in SIGNALS:
         raise OrkeeError(
-            "invalid_request", f"{name!r} is not the name of a signal.", "Use INT, TERM or KILL."
+            "invalid_request",
+            f"{name[:40]!r} is not the name of a signal.",
+            "Use INT, TERM or KILL.",
         )
     return short
 
@@ -102,19 +111,20 @@ class ExecStream(Stream):
 
     async def start(self, timeout: float) -> None:
         """Have the command started. Raises as :meth:`Stream.open`."""
-        request = self._request
-        body = await self.open(
-            {
-                "kind": "exec",
-                "command": list(request.command),
-                "env": dict(request.env),
-                "cwd": request.cwd,
-                "stdin": request.stdin,
-                "timeout_ms": max(1, round(request.timeout * 1000)) if request.timeout > 0 else 0,
-            },
-            timeout,
-        )
+        body = await self.open(self.opening(), timeout)
         self.pid = number(body, "pid", 1, 2**31)
+
+    def opening(self) -> dict[str, Any]:
+        """Return what OPEN says."""
+        request = self._request
+        return {
+            "kind": "exec",
+            "command": list(request.command),
+            "env": dict(request.env),
+            "cwd": request.cwd,
+            "stdin": request.stdin,
+            "timeout_ms": max(1, round(request.timeout * 1000)) if request.timeout > 0 else 0,
+        }
 
     def check_opened(self, body: Mapping[str, Any]) -> None:
         """Check the pid."""
@@ -234,3 +244,40 @@ class PortStream(Stream):
     async def close(self) -> None:
         """Reset the connection if it is still open. May be called twice."""
         self.reset("cancelled")
+
+
+class RawPort(PortStream):
+    """A connection to a port that carries bare bytes once it is open.
+
+    For the direct link only: there the connection's own flow control and ends hold, so
+    that the bytes need no frames.
+    """
+
+    async def start(self, timeout: float) -> None:
+        """Have the port dialled. Raises ``link_failed`` if nothing listens, else as ``open``."""
+        await self.open({"kind": "port", "port": self._port, "raw": True}, timeout)
+
+    def check_opened(self, body: Mapping[str, Any]) -> None:
+        """Check that the daemon sends no frames from here on."""
+        if body.get("raw") is not True:
+            raise ProtocolError("it did not leave the frames as it was asked to")
+
+    def allow_opened(self) -> None:
+        """Allow bytes of any kind."""
+        self._connection.go_raw()
+
+    def detach(self) -> tuple[socket.socket, bytes]:
+        """Return the connection, not blocking, and the bytes that had come with its opening.
+
+        Raises ``sandbox_lost`` if it is gone.
+        """
+        try:
+            return self._connection.detach()
+        except OSError as error:
+            raise OrkeeError(
+                "sandbox_lost", "The sandbox broke the connection to its port.", ""
+            ) from error
+
+    def reset(self, code: str) -> None:
+        """Break the connection; a frame might be taken for the port's bytes."""
+        self._connection.abort(code)

@@ -167,13 +167,15 @@ class Decoder:
         self._partial = bytearray()
         self._need = 0  # length of the partial frame, 0 until its header is whole
         self.allowed: frozenset[int] = _NOTHING
+        #: Once set, what follows is no frame and goes there, as it comes.
+        self.raw: Callable[[memoryview], None] | None = None
 
     def feed(self, data: memoryview) -> None:
         """Take the next bytes. Raises ProtocolError; the decoder is of no use after that."""
         position = self._feed_partial(data) if self._partial else 0
         size = len(data)
         unpack = _HEADER.unpack_from
-        while size - position >= 4:
+        while size - position >= 4 and self.raw is None:
             (word,) = unpack(data, position)
             end = position + self._frame_size(word)
             if end > size:
@@ -181,7 +183,9 @@ class Decoder:
                 break
             self._handler(word >> 24, data[position + 4 : end])
             position = end
-        if position < size:
+        if position < size and self.raw is not None:
+            self.raw(data[position:])
+        elif position < size:
             self._partial += data[position:]
 
     def _feed_partial(self, data: memoryview) -> int:

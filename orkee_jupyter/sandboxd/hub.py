@@ -22,6 +22,7 @@ from .connection import BUFFER_SIZE
 from .daemon import Daemon, Timing
 from .greeting import Greeter
 from .logs import LogSpool, sweep_logs
+from .portmap import PortMap
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class _Place:
     daemon: Daemon
     server: asyncio.Server | None = None  # of the forwarded link
     greeter: Greeter | None = None
+    ports: PortMap | None = None
 
 
 class Hub:
@@ -108,6 +110,7 @@ class Hub:
             place = _Place(Endpoint("direct", token, address=address), daemon)
         else:
             place = await self._open_forwarded(token, daemon)
+        place.ports = PortMap(sandbox_id, daemon, is_direct=address is not None)
         self._spools[sandbox_id] = spool
         self._places[sandbox_id] = place
         self._tokens[_digest(token)] = place
@@ -192,6 +195,12 @@ class Hub:
         await daemon.wait_connected(timeout)
         return daemon
 
+    def ports(self, sandbox_id: str) -> PortMap:
+        """Return the ports of a sandbox's place; ``close`` closes them. Raises ``sandbox_lost``."""
+        ports = self._place(sandbox_id).ports
+        assert ports is not None  # every place that was opened has one
+        return ports
+
     async def logs(self, sandbox_id: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         """Yield the log; nothing if there is none.
 
@@ -227,6 +236,8 @@ class Hub:
             place.server.close()
             place.greeter.close()
             _unlink(place.endpoint)
+        if place.ports is not None:
+            await place.ports.close()
         await place.daemon.close()
         if place.server is not None:
             await place.server.wait_closed()

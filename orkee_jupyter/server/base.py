@@ -27,6 +27,8 @@ BODY_LIMIT: Final = 1024 * 1024
 JUPYTERS_ARGUMENTS: Final = frozenset({"token", "_xsrf", "no_track_activity"})
 NDJSON: Final = "application/x-ndjson"
 PROBLEM: Final = "application/problem+json"
+#: Where pages of sandboxes are, below the server's base URL.
+PROXY: Final = "/orkee/proxy"
 
 Verb = Callable[..., Awaitable[None] | None]
 #: Jupyter's decorator, whose own annotation fits its use without arguments only. Those are
@@ -57,6 +59,7 @@ class OrkeeHandler(APIHandler):
 
     def on_connection_close(self) -> None:
         """The client went away before its answer was complete."""
+        super().on_connection_close()  # wakes who waits for the rest of the body
         self._count_end()
 
     def _count_end(self) -> None:
@@ -64,12 +67,13 @@ class OrkeeHandler(APIHandler):
             self._counted = False
             self.context.end()
 
-    def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if len(self._body) + len(chunk) > BODY_LIMIT:
             self._too_large = True
             self._body.clear()
         if not self._too_large:
             self._body += chunk
+        return None
 
     # -- what verbs use -------------------------------------------------
 
@@ -128,7 +132,10 @@ class OrkeeHandler(APIHandler):
 
     def sandbox_json(self, manager: SandboxManager, sandbox: Sandbox) -> dict[str, Any]:
         """Return the ``sandbox`` object of an answer, with the step of a creation."""
-        return to_json(sandbox, step=manager.step(sandbox.id))
+        value = to_json(sandbox, step=manager.step(sandbox.id))
+        for each in value["port_map"]:
+            each["proxy"] = f"{self.base_url.rstrip('/')}{PROXY}/{sandbox.id}/{each['port']}/"
+        return value
 
     def answer(self, status: int = 200, **members: Any) -> None:
         """End the request with ``{"success": true, …}``."""

@@ -14,6 +14,7 @@ from jupyter_server.auth.identity import (
 )
 
 from ..sandbox.errors import OrkeeError
+from .capability import Capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ class ServerContext:
         self._error: OrkeeError | None = None
         self._settled = asyncio.Event()
         self.requests = 0  # under way
+        self.capabilities = Capabilities()
         self.is_stopping = False
         self.last_activity = time.monotonic()
 

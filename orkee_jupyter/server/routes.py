@@ -11,19 +11,42 @@ from .api_handlers import (
     SandboxHandler,
     TemplatesHandler,
 )
-from .base import OrkeeHandler
-from .stream_handlers import ExecHandler, LogsHandler, SandboxesHandler
+from .base import PROXY, OrkeeHandler
+from .exec_socket import ExecSocketHandler
+from .files_handlers import (
+    ArchiveHandler,
+    ContentHandler,
+    FilesHandler,
+    StartHandler,
+    WatchHandler,
+)
+from .port_handlers import LinkHandler, WaitHandler
+from .process_handlers import AttachHandler, ProcessesHandler, SignalHandler
+from .proxy import ProxyHandler
+from .stream_handlers import LogsHandler, SandboxesHandler
 
 API: Final = "/orkee/api"
 
 _REF = r"([^/]+)"
+_PID = r"([0-9]{1,9})"
 
 #: Pattern below the server's base URL, and handler.
 ROUTES: Final[tuple[tuple[str, type[OrkeeHandler]], ...]] = (
     (rf"{API}/sandbox", SandboxesHandler),
     (rf"{API}/sandbox/{_REF}", SandboxHandler),
     (rf"{API}/sandbox/{_REF}/logs", LogsHandler),
-    (rf"{API}/sandbox/{_REF}/exec", ExecHandler),
+    (rf"{API}/sandbox/{_REF}/exec", ExecSocketHandler),
+    (rf"{API}/sandbox/{_REF}/processes", ProcessesHandler),
+    (rf"{API}/sandbox/{_REF}/processes/{_PID}/attach", AttachHandler),
+    (rf"{API}/sandbox/{_REF}/processes/{_PID}/signal", SignalHandler),
+    (rf"{API}/sandbox/{_REF}/start", StartHandler),
+    (rf"{API}/sandbox/{_REF}/files", FilesHandler),
+    (rf"{API}/sandbox/{_REF}/files/content", ContentHandler),
+    (rf"{API}/sandbox/{_REF}/files/archive", ArchiveHandler),
+    (rf"{API}/sandbox/{_REF}/files/watch", WatchHandler),
+    (rf"{API}/sandbox/{_REF}/ports/(\d{{1,5}})/link", LinkHandler),
+    (rf"{API}/sandbox/{_REF}/wait", WaitHandler),
+    (rf"{PROXY}/{_REF}/(\d{{1,5}})(/.*)?", ProxyHandler),
     (rf"{API}/clean", CleanHandler),
     (rf"{API}/templates", TemplatesHandler),
     (rf"{API}/engine", EngineHandler),

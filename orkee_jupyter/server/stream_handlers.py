@@ -61,7 +61,14 @@ class ExecHandler(StreamHandler):
     async def post(self, ref: str) -> None:
         manager = await self.manager()
         request, stdin = decode_exec(self.json_body())
-        await self.stream(exec_pieces(lambda: manager.exec(ref, request, self.owner), stdin))
+
+        def opening() -> Awaitable[ExecStream]:
+            return manager.exec(ref, request, self.owner)
+
+        if request.detach:
+            await self.stream(detached_pieces(opening))
+        else:
+            await self.stream(exec_pieces(opening, stdin))
 
 
 class LogsHandler(StreamHandler):
@@ -93,11 +100,23 @@ async def exec_pieces(opening: Opening[ExecStream], stdin: bytes | None) -> Piec
     try:
         yield line({"pid": stream.pid})
         async for output in stream:
-            yield line({"stream": output.stream, **content(output.data)})
-        yield line(_exit_json(await stream.exit()))
+            if output.stream == "dropped":
+                yield line({"stream": "dropped", "bytes": output.dropped})
+            else:
+                yield line({"stream": output.stream, **content(output.data)})
+        yield line(exit_json(await stream.exit()))
     finally:
         feeder.cancel()
         await asyncio.wait({feeder})
+        await stream.close()
+
+
+async def detached_pieces(opening: Opening[ExecStream]) -> Pieces:
+    """Yield the pid of a command, and leave it to itself."""
+    stream = await opening()
+    try:
+        yield line({"pid": stream.pid})
+    finally:
         await stream.close()
 
 
@@ -135,7 +154,8 @@ async def raw_pieces(opening: Opening[AsyncIterator[LogEntry]]) -> Pieces:
         await _close(entries)
 
 
-def _exit_json(end: Exit) -> dict[str, Any]:
+def exit_json(end: Exit) -> dict[str, Any]:
+    """Return how a command ended, as JSON."""
     return {
         "exit_code": end.exit_code,
         "signal": end.signal,

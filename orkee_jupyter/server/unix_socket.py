@@ -33,6 +33,9 @@ ENVIRONMENT: Final = "ORKEE_SOCKET"
 _NAME = re.compile(r"server-([0-9]{1,10})\.sock")
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
+#: Bytes taken from the socket at once: as many as it holds, for files come this way.
+CHUNK: Final = 256 * 1024
+
 log = logging.getLogger(__name__)
 
 
@@ -100,7 +103,7 @@ class LocalSocket:
         self.path.unlink(missing_ok=True)  # of a dead process that had our pid
         listener = bind_unix_socket(str(self.path), mode=0o600)
         # Tornado takes a router as well as a function; its annotation knows both.
-        self._server = PeerServer(local_application(self._application))
+        self._server = PeerServer(local_application(self._application), chunk_size=CHUNK)
         self._server.add_socket(listener)
         self._before = os.environ.get(ENVIRONMENT)
         os.environ[ENVIRONMENT] = str(self.path)

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from orkee_jupyter.sandbox.clock import SystemClock
 from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.files import FileRequest, received_of
 from orkee_jupyter.sandbox.model import ExecRequest, LogQuery
 from orkee_jupyter.sandbox.ports import Daemon, DaemonHub, Endpoint, ExecStream
 from orkee_jupyter.sandboxd.binary import binary
@@ -268,3 +269,40 @@ async def test_to_give_up_waiting_for_an_exit_changes_nothing(place: Place) -> N
 
 async def _wait(awaitable: Any) -> Any:
     return await awaitable
+
+
+async def test_a_file_that_is_written_can_be_read_and_removed(place: Place) -> None:
+    daemon = await place.dial()
+    sink = await daemon.files(FileRequest("write", "name"))
+    await sink.write(b"some")
+    await sink.write(b"thing")
+    await sink.end_write()
+    assert await received_of(sink) == {"files": 1, "bytes": 9}
+    source = await daemon.files(FileRequest("read", "name"))
+    assert source.entry is not None
+    assert (source.entry.size, source.entry.type) == (9, "file")
+    assert (await source.read(), await source.read()) == (b"something", b"")
+    await (await daemon.files(FileRequest("remove", "name"))).read()
+    assert await code_of(daemon.files(FileRequest("stat", "name"))) == "file_not_found"
+    for stream in (sink, source):
+        await stream.close()
+        await stream.close()
+
+
+async def test_a_write_that_is_closed_before_its_end_changes_nothing(place: Place) -> None:
+    daemon = await place.dial()
+    sink = await daemon.files(FileRequest("write", "name"))
+    await sink.write(b"half")
+    await sink.close()
+    assert await code_of(daemon.files(FileRequest("read", "name"))) == "file_not_found"
+    assert await code_of(daemon.files(FileRequest("read", "../name"))) == "invalid_path"
+    assert await code_of(daemon.files(FileRequest("dance", "name"))) == "invalid_request"
+
+
+async def test_an_operation_on_files_ends_with_its_sandbox(place: Place) -> None:
+    daemon = await place.dial()
+    sink = await daemon.files(FileRequest("write", "name"))
+    await place.hub.close(place.sandbox_id)
+    assert await code_of(sink.read()) == "sandbox_lost"
+    assert await code_of(daemon.files(FileRequest("stat", "name"))) == "sandbox_lost"
+    await sink.close()

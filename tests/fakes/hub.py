@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from orkee_jupyter.sandbox.clock import within
 from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.files import FileRequest
 from orkee_jupyter.sandbox.model import ExecRequest, Exit, LogEntry, LogQuery, Output
+from orkee_jupyter.sandbox.model import Process as ListedProcess
 from orkee_jupyter.sandbox.ports import Clock, Endpoint
 
+from .files import FakeFileStream
 from .points import Points
+from .ports import FakePortMap, HostPorts
 from .program import Process, check_program
 
 
@@ -22,7 +26,7 @@ def _lost(reason: str) -> OrkeeError:
 class Place:
     """Where one daemon dials in, and the log that it leaves."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, host: HostPorts) -> None:
         self.clock = clock
         self.token = secrets.token_hex(8)
         self.daemon: asyncio.Future[FakeDaemon] = asyncio.get_running_loop().create_future()
@@ -30,6 +34,7 @@ class Place:
         self.ended = False  # no more log comes
         self.closed = False
         self.changed = asyncio.Event()
+        self.ports = FakePortMap(host)
 
     def emit(self, stream: str, data: bytes) -> None:
         self.log.append(LogEntry(len(self.log) + 1, self.clock.now(), stream, data))
@@ -45,6 +50,9 @@ class FakeExec:
 
     def __init__(self, pid: int, request: ExecRequest, clock: Clock) -> None:
         self.pid = pid
+        self.command = request.command
+        self.kind = "detached" if request.detach else "exec"
+        self.ended: Exit | None = None
         self.closed = False
         self._output: asyncio.Queue[Output | None] = asyncio.Queue()
         self._process = Process(
@@ -65,7 +73,8 @@ class FakeExec:
                 self._process.kill("TERM")
         ended = await self._process.task
         self._output.put_nowait(None)
-        return Exit(ended.exit_code, ended.signal, timed_out, 0.0)
+        self.ended = Exit(ended.exit_code, ended.signal, timed_out, 0.0)
+        return self.ended
 
     def __aiter__(self) -> AsyncIterator[Output]:
         return self._outputs()
@@ -91,6 +100,8 @@ class FakeExec:
 
     async def close(self) -> None:
         self.closed = True
+        if self.kind == "detached":
+            return
         self._process.kill("KILL")
         await asyncio.wait({self._ending})
 
@@ -113,6 +124,8 @@ class FakeDaemon:
         self._following: asyncio.Task[None] | None = None
         self.started: tuple[Sequence[str] | None, Mapping[str, str], str] | None = None
         self.execs: list[FakeExec] = []
+        self.contents: dict[str, bytes] = {}
+        self.file_streams: list[FakeFileStream] = []
 
     async def start(
         self, command: Sequence[str] | None, env: Mapping[str, str], cwd: str
@@ -143,6 +156,30 @@ class FakeDaemon:
         self.execs.append(stream)
         return stream
 
+    async def files(self, request: FileRequest) -> FakeFileStream:
+        await self._points.enter("daemon.files")
+        if self._lost.done():
+            raise _lost(self._lost.result())
+        self.file_streams.append(FakeFileStream(self.contents, request))
+        return self.file_streams[-1]
+
+    async def attach(self, pid: int) -> FakeExec:
+        return self._named(pid)
+
+    async def processes(self) -> list[ListedProcess]:
+        return [
+            ListedProcess(each.pid, each.command, each.kind, 0.0, each.ended) for each in self.execs
+        ]
+
+    async def kill(self, pid: int, signal: str) -> None:
+        await self._named(pid).signal(signal)
+
+    def _named(self, pid: int) -> FakeExec:
+        for stream in self.execs:
+            if stream.pid == pid:
+                return stream
+        raise OrkeeError("process_not_found", f"There is no process {pid}.")
+
     async def stop(self, grace: float) -> None:
         await self._points.enter("daemon.stop")
         if self._process is not None:
@@ -161,6 +198,8 @@ class FakeDaemon:
             self._lost.set_result(reason)
         for stream in self.execs:
             stream.lose(reason)
+        for files in self.file_streams:
+            files.lose(reason)
         if self._process is not None:
             self._process.kill("KILL")
         self._place.ended = True
@@ -174,6 +213,7 @@ class FakeHub:
         self._clock = clock
         self._points = points or Points()
         self._places: dict[str, Place] = {}
+        self.host = HostPorts()
 
     @property
     def open_places(self) -> set[str]:
@@ -195,7 +235,7 @@ class FakeHub:
         await self._points.enter("hub.open")
         if sandbox_id in self.open_places:
             raise OrkeeError("internal", f"The hub cannot take the sandbox {sandbox_id}.")
-        place = self._places[sandbox_id] = Place(self._clock)
+        place = self._places[sandbox_id] = Place(self._clock, self.host)
         return Endpoint("forwarded", place.token, socket_path=f"/run/{sandbox_id[:8]}.sock")
 
     async def connected(self, sandbox_id: str, timeout: float) -> FakeDaemon:
@@ -209,6 +249,11 @@ class FakeHub:
             raise OrkeeError(
                 "link_failed", f"The daemon did not connect within {timeout:g} s."
             ) from error
+
+    def ports(self, sandbox_id: str) -> FakePortMap:
+        if sandbox_id not in self.open_places:
+            raise _lost("it was stopped")
+        return self._places[sandbox_id].ports
 
     async def logs(self, sandbox_id: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         place = self._places.get(sandbox_id)
@@ -238,6 +283,7 @@ class FakeHub:
         if place is None or place.closed:
             return
         place.closed = True
+        place.ports.close()
         if place.daemon.done():
             place.daemon.result().lose("its place was closed")
         place.wake()

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.files import FileRequest
 from orkee_jupyter.sandbox.model import ExecRequest
 from orkee_jupyter.sandboxd import frames
 from orkee_jupyter.sandboxd.connection import Connection
 from orkee_jupyter.sandboxd.control import Control
-from orkee_jupyter.sandboxd.execute import ExecStream, PortStream
+from orkee_jupyter.sandboxd.execute import ExecStream, PortStream, RawPort
+from orkee_jupyter.sandboxd.files import FileStream
+from orkee_jupyter.sandboxd.processes import AttachStream
 from orkee_jupyter.sandboxd.pump import LogStream
 from orkee_jupyter.sandboxd.stream import Stream
 
@@ -142,7 +145,8 @@ class Dialogue:
         elif kind == frames.DATA:
             self.spawn(role.send(frames.STDIN, bytes.fromhex(body["bytes"])))
         elif kind == frames.END:
-            self.spawn(role.end_write() if isinstance(role, PortStream) else role.end_stdin())
+            sends = isinstance(role, PortStream | FileStream)
+            self.spawn(role.end_write() if sends else role.end_stdin())
         elif kind == frames.CREDIT:
             role._allowance += body["bytes"]
         elif kind == frames.SIGNAL:
@@ -157,10 +161,17 @@ class Dialogue:
         if asked["kind"] == "log":
             stream = LogStream(self.connection, asked["after"], window)
         elif asked["kind"] == "port":
-            stream = PortStream(self.connection, asked["port"], window)
+            port = RawPort if asked.get("raw") else PortStream
+            stream = port(self.connection, asked["port"], window)
+        elif asked["kind"] == "files":
+            request = FileRequest(asked["op"], asked["path"], mode=asked.get("mode"))
+            stream = FileStream(self.connection, request, window)
+        elif asked["kind"] == "attach":
+            stream = AttachStream(self.connection, None, asked["pid"], window)
         else:
-            request = ExecRequest(tuple(asked["command"]), stdin=asked["stdin"])
-            stream = ExecStream(self.connection, request, window)
+            command = ExecRequest(tuple(asked["command"]), stdin=asked["stdin"])
+            kind = AttachStream if asked.get("detach") else ExecStream
+            stream = kind(self.connection, command, window=window)
         self.role = stream
         self.spawn(stream.open(asked, 5))
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from orkee_jupyter.sandbox.conditions import Condition
 from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.files import FileRequest
 from orkee_jupyter.sandbox.model import (
     CreateRequest,
     ExecRequest,
     Exit,
+    FileEntry,
     ListQuery,
     LogEntry,
     LogQuery,
     Output,
     Page,
+    Process,
     Sandbox,
     Status,
     Template,
@@ -48,6 +53,7 @@ class StubExec:
         self.outputs, self.error = outputs, error
         self.stdin = b""
         self.stdin_ended = False
+        self.signals: list[str] = []
         self.hangs = False
         self.closed = asyncio.Event()
 
@@ -64,7 +70,8 @@ class StubExec:
     async def end_stdin(self) -> None:
         self.stdin_ended = True
 
-    async def signal(self, name: str) -> None: ...
+    async def signal(self, name: str) -> None:
+        self.signals.append(name)
 
     async def exit(self) -> Exit:
         if self.error is not None:
@@ -93,12 +100,14 @@ class StubManager:
         self.follow_hangs = False
         self.logs_closed = asyncio.Event()
         self.exec_stream = StubExec([Output("stdout", b"hi\n")])
+        self.file_stream = StubFiles()
         self.create_hangs = False
         self.creating = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.progress: list[str] = ["pulling node:18-alpine"]
         self.templates = StubTemplates()
         self.closed = 0
+        self.serving = 0  # the port of this host that stands for every port of the sandbox
 
     def _called(self, *call: Any) -> None:
         self.calls.append(call)
@@ -145,6 +154,28 @@ class StubManager:
         self._called("exec", ref, request, owner)
         return self.exec_stream
 
+    async def files(self, ref: str, request: FileRequest, owner: str) -> StubFiles:
+        self._called("files", ref, request, owner)
+        return self.file_stream
+
+    async def start(self, ref: str, owner: str) -> Sandbox:
+        self._called("start", ref, owner)
+        return self.sandbox
+
+    async def attach(self, ref: str, pid: int, owner: str) -> StubExec:
+        self._called("attach", ref, pid, owner)
+        return self.exec_stream
+
+    async def processes(self, ref: str, owner: str) -> list[Process]:
+        self._called("processes", ref, owner)
+        return [
+            Process(7, ("sleep", "9"), "detached", 1.5),
+            Process(8, ("false",), "detached", 1.0, Exit(1)),
+        ]
+
+    async def kill(self, ref: str, pid: int, signal: str, owner: str) -> None:
+        self._called("kill", ref, pid, signal, owner)
+
     async def logs(self, ref: str, query: LogQuery, owner: str) -> AsyncIterator[LogEntry]:
         self._called("logs", ref, query, owner)
         return self._entries()
@@ -158,9 +189,58 @@ class StubManager:
         finally:
             self.logs_closed.set()
 
+    async def connect(self, ref: str, port: int, owner: str) -> socket.socket:
+        self._called("connect", ref, port, owner)
+        sandbox = await self.get(ref, owner)
+        if sandbox.status is not Status.ACTIVE:
+            raise OrkeeError("sandbox_not_active", "The sandbox is terminated.", "Create one.")
+        ours = socket.create_connection(("127.0.0.1", self.serving))
+        ours.setblocking(False)
+        return ours
+
+    async def wait(self, ref: str, condition: Condition, seconds: float, owner: str) -> Sandbox:
+        self._called("wait", ref, condition, seconds, owner)
+        return self.sandbox
+
     async def engine_status(self) -> Mapping[str, Any]:
         self._called("engine_status")
         return {"kind": "none"}
 
     async def shutdown(self) -> None:
         self.closed += 1
+
+
+class StubFiles:
+    """An operation on files: gives what the test says, keeps what it is given."""
+
+    def __init__(self, *pieces: bytes, entry: FileEntry | None = None) -> None:
+        self.entry = entry
+        self.pieces = list(pieces)
+        self.written = bytearray()
+        self.ended = False
+        self.hangs = False
+        self.error: OrkeeError | None = None  # of the next write, or behind the last piece
+        self.received = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def read(self) -> bytes:
+        await asyncio.sleep(0)
+        if self.pieces:
+            return self.pieces.pop(0)
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+        return b""
+
+    async def write(self, data: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.written += data
+        self.received.set()
+
+    async def end_write(self) -> None:
+        self.ended = True
+
+    async def close(self) -> None:
+        self.closed.set()
