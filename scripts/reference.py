@@ -20,6 +20,7 @@ from typer.main import get_command
 from orkee_jupyter.cli.main import app
 from orkee_jupyter.magics import help as magic_help
 from orkee_jupyter.magics.arguments import COMMANDS
+from orkee_jupyter.magics.cells import CELL_COMMANDS
 from orkee_jupyter.problems import STATUS
 from orkee_jupyter.sandbox.errors import CODES
 from orkee_jupyter.sandbox.templates import BUILT_IN
@@ -138,9 +139,11 @@ def command_line() -> str:
 def magics() -> str:
     """Return the page of the magics: what ``%sandbox help`` prints."""
     parts = [f"```text\n{magic_help.overview()}\n```"]
-    for name in COMMANDS:
-        parts += [f"## %sandbox {name}", f"```text\n{magic_help.of_command(name)}\n```"]
-    return page("Magics", "`%load_ext orkee_jupyter` brings one magic, `%sandbox`.", *parts)
+    for command in [*COMMANDS.values(), *CELL_COMMANDS.values()]:
+        text = magic_help.of_command(command.name)
+        parts += [f"## {command.magic}", f"```text\n{text}\n```"]
+    about = "`%load_ext orkee_jupyter` brings one magic, `%sandbox`, for lines and for cells."
+    return page("Magics", about, *parts)
 
 
 # -- settings -------------------------------------------------------------------------------

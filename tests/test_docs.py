@@ -18,6 +18,7 @@ from typer.main import get_command
 from orkee_jupyter.cli.main import app
 from orkee_jupyter.client import AsyncSandbox, Sandbox
 from orkee_jupyter.magics.arguments import ALIASES, COMMANDS, parse
+from orkee_jupyter.magics.cells import CELL_COMMANDS
 from orkee_jupyter.sandbox.errors import CODES
 from orkee_jupyter.sandbox.template_file import _KEYS as TEMPLATE_KEYS
 from orkee_jupyter.sandbox.templates import BUILT_IN
@@ -189,6 +190,10 @@ def test_python_in_the_docs_parses_and_names_what_exists(block: str) -> None:
 
 @pytest.mark.parametrize("block", fences("ipython"))
 def test_magics_in_the_docs_are_understood(block: str) -> None:
+    if block.startswith("%%sandbox "):  # the rest is the cell's text, in any language
+        first, _, _ = block.removeprefix("%%sandbox ").partition("\n")
+        parse(shlex.split(first), CELL_COMMANDS)
+        return
     for line in block.splitlines():
         found = _MAGIC.match(line)
         if found is None:

@@ -48,9 +48,16 @@ LAYERS: Mapping[str, Layer] = {
     ),
     # A sandbox shows itself as a card where there is a notebook.
     "client": Layer(
-        names("sandbox problems paths"), names("httpx"), {"client.record": names("magics.cards")}
+        names("sandbox problems paths"),
+        names("httpx pathspec websockets"),
+        {"client.record": names("magics.cards")},
     ),
-    "magics": Layer(names("client"), names("IPython")),
+    "magics": Layer(
+        names("client"),
+        names("IPython traitlets"),
+        # Sent into a sandbox as text: there it runs with that one's Python.
+        {"magics.inside.bridge": names("ipykernel jupyter_client")},
+    ),
     "widget": Layer(names("client"), names("anywidget traitlets ipywidgets")),
     # Of the domain the command line takes the error type and, for annotations, the model.
     "cli": Layer(

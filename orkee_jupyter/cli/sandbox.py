@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from . import servers, streams, values
+from . import files, ports, processes, servers, streams, values
 from .output import cell, print_facts, print_json, print_table, until
 from .progress import Progress
 from .report import reported
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Make, use and stop sandboxes.", no_args_is_help=True)
 app.command("exec")(streams.exec_)
 app.command("logs")(streams.logs)
+files.register(app)
+app.command("wait")(ports.wait)
+app.command("link")(ports.link)
+app.command("ps")(processes.ps)
+app.command("attach")(processes.attach)
+app.command("kill")(processes.kill)
 
 _AT_ONCE = 8  # stops under way
 RUNNING = ["creating", "active", "paused"]
@@ -36,7 +42,10 @@ def create(
     image: Annotated[str | None, typer.Option(help="Another image than the template's.")] = None,
     project: Annotated[str | None, typer.Option(help="The project it belongs to.")] = None,
     port: Annotated[
-        list[str] | None, typer.Option("--port", "-p", help="A port it listens on; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--port", "-p", metavar="[HOST:]PORT", help="A port it listens on; repeatable."
+        ),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -49,6 +58,18 @@ def create(
     working_directory: Annotated[
         str | None, typer.Option("--working-directory", "-w", help="Where commands run.")
     ] = None,
+    mount: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Copy this folder into the workspace first."),
+    ] = None,
+    gitignore: Annotated[
+        bool, typer.Option("--gitignore", help="Leave out of --mount what git ignores, and .git.")
+    ] = False,
+    wait: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help="Until port:N, http:N/PATH, log:REGEX, exec:CMD."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds of the waiting.")] = 60.0,
     as_json: Json = False,
 ) -> None:
     """Start a sandbox. Its main command stands behind --: orkee sandbox create node -- node x.js"""
@@ -66,6 +87,10 @@ def create(
             ttl=ttl,
             command=values.command(ctx.obj) if ctx.obj else None,
             working_directory=working_directory,
+            mount=mount,
+            gitignore=gitignore,
+            wait=wait or (),
+            wait_timeout=timeout,
             on_progress=progress,
         )
     if as_json:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
-import select
 import stat
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import IO, TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -17,7 +16,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 
 from . import servers, values
 from .output import print_json
-from .progress import DELAY, Progress
+from .progress import Progress
 from .report import EXEC_FAILED, reported
 
 if TYPE_CHECKING:
@@ -45,6 +44,9 @@ def exec_(
     no_stdin: Annotated[
         bool, typer.Option("--no-stdin", "-n", help="Leave a piped standard input alone.")
     ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Let it go on by itself, and print its PID.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Run a command in a sandbox: orkee sandbox exec ID -- COMMAND...
@@ -62,7 +64,10 @@ def exec_(
     }
     with Progress("asking the server"):
         sandbox = servers.get(ref)
-    options["stdin"] = None if no_stdin else read_stdin()
+    if detach:
+        _print_detached(sandbox, command, options, as_json)
+        return
+    options["stdin"] = None if no_stdin else open_stdin()
     code = _print_result(sandbox, command, options) if as_json else _run(sandbox, command, options)
     raise typer.Exit(code)
 
@@ -94,30 +99,41 @@ def logs(
             _copy_entries(entries)
 
 
-def read_stdin() -> bytes | None:
-    """Return what is piped in, to its end; None for a terminal, a device or nothing."""
+def open_stdin() -> IO[bytes] | None:
+    """Return what is piped in; None for a terminal, a device or nothing."""
     if sys.stdin is None:
         return None
-    descriptor = sys.stdin.fileno()
-    mode = os.fstat(descriptor).st_mode
-    if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
-        return None
-    ready, _, _ = select.select([descriptor], [], [], DELAY)
-    if not ready:
-        hint = "waiting for the end of standard input (--no-stdin leaves it alone)"
-        print(hint, file=sys.stderr, flush=True)
-    return sys.stdin.buffer.read()
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode):
+        # Without a buffer: its lock, held by a read that waits, would be in the way of the end.
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    return None
 
 
 def _run(sandbox: Sandbox, command: list[str], options: dict[str, Any]) -> int:
-    with sandbox.stream(command, **options) as stream:
+    # Streamed to the command as it comes where there is something to stream.
+    piped = options["stdin"] is not None
+    running = sandbox.popen(command, **options) if piped else sandbox.stream(command, **options)
+    with running as stream:
         for name, data in stream:
-            _write(name, data)
+            write(name, data)
     if stream.exit is None:
         raise OrkeeError("internal", "The command's end was not told.", "Run it again.")
     if stream.exit.timed_out:
         print("The command was ended at its timeout.", file=sys.stderr)
     return stream.exit.exit_code
+
+
+def _print_detached(
+    sandbox: Sandbox, command: list[str], options: dict[str, Any], as_json: bool
+) -> None:
+    if options.pop("timeout") is not None:
+        raise typer.BadParameter("A detached command has no --timeout; end it with kill.")
+    process = sandbox.detach(command, **options)
+    if as_json:
+        print_json({"pid": process.pid})
+    else:
+        print(process.pid)
 
 
 def _print_result(sandbox: Sandbox, command: list[str], options: dict[str, Any]) -> int:
@@ -153,10 +169,11 @@ def _copy_entries(entries: Iterable[LogEntry]) -> None:
         if entry.stream == "dropped":
             print(f"[{entry.dropped} bytes of the log are missing here]", file=sys.stderr)
         else:
-            _write(entry.stream, entry.data)
+            write(entry.stream, entry.data)
 
 
-def _write(stream: str, data: bytes) -> None:
+def write(stream: str, data: bytes) -> None:
+    """Write bytes to the real stdout or stderr, at once."""
     target = (sys.stderr if stream == "stderr" else sys.stdout).buffer
     target.write(data)
     target.flush()

@@ -13,18 +13,24 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def ports(texts: Iterable[str]) -> list[int]:
-    """Return port numbers. Raises ``invalid_port``."""
-    numbers = []
-    for text in texts:
-        if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-            raise OrkeeError(
-                "invalid_port",
-                f"{text if text.isdecimal() else repr(text)} is no port.",  # as the server says
-                "Give whole numbers from 1 to 65535.",
-            )
-        numbers.append(int(text))
-    return numbers
+def ports(texts: Iterable[str]) -> list[int | str]:
+    """Return port numbers, and "8080:3000" as it is. Raises ``invalid_port``."""
+    return [_port_at_host(text) for text in texts]
+
+
+def _port_at_host(text: str) -> int | str:
+    host, colon, inside = text.partition(":")
+    return f"{_port(host)}:{_port(inside)}" if colon else _port(text)
+
+
+def _port(text: str) -> int:
+    if re.fullmatch("[0-9]{1,5}", text) and 1 <= int(text) <= 65535:
+        return int(text)
+    raise OrkeeError(
+        "invalid_port",
+        f"{text if text.isdecimal() else repr(text)} is no port.",  # as the server says
+        "Give whole numbers from 1 to 65535.",
+    )
 
 
 def pairs(flag: str, texts: Iterable[str], *, inherit: bool = False) -> dict[str, str]:

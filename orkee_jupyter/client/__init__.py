@@ -10,42 +10,74 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orkee_jupyter.sandbox.errors import OrkeeError
-    from orkee_jupyter.sandbox.model import LogEntry
+    from orkee_jupyter.sandbox.model import Exit, FileEntry, LogEntry
 
+    from ._async.background import AsyncBackground
     from ._async.client import AsyncClient
+    from ._async.files import AsyncFiles
+    from ._async.process import AsyncProcess
     from ._async.sandbox import AsyncSandbox
     from ._async.streams import AsyncExecStream, AsyncLogStream
+    from ._sync.background import Background
     from ._sync.client import Client
+    from ._sync.files import Files
+    from ._sync.process import Process
     from ._sync.sandbox import Sandbox
     from ._sync.streams import ExecStream, LogStream
     from .results import ExecResult
+    from .transfers import FileChange, Pushed, Synced
+    from .unpacking import Pulled
 
 __all__ = [
+    "AsyncBackground",
     "AsyncClient",
     "AsyncExecStream",
+    "AsyncFiles",
     "AsyncLogStream",
+    "AsyncProcess",
     "AsyncSandbox",
+    "Background",
     "Client",
     "ExecResult",
     "ExecStream",
+    "Exit",
+    "FileChange",
+    "FileEntry",
+    "Files",
     "LogEntry",
     "LogStream",
     "OrkeeError",
+    "Process",
+    "Pulled",
+    "Pushed",
     "Sandbox",
+    "Synced",
 ]
 
 _HOMES = {
+    "AsyncBackground": "orkee_jupyter.client._async.background",
+    "Background": "orkee_jupyter.client._sync.background",
     "AsyncClient": "orkee_jupyter.client._async.client",
     "AsyncExecStream": "orkee_jupyter.client._async.streams",
+    "AsyncFiles": "orkee_jupyter.client._async.files",
     "AsyncLogStream": "orkee_jupyter.client._async.streams",
+    "AsyncProcess": "orkee_jupyter.client._async.process",
     "AsyncSandbox": "orkee_jupyter.client._async.sandbox",
     "Client": "orkee_jupyter.client._sync.client",
     "ExecResult": "orkee_jupyter.client.results",
     "ExecStream": "orkee_jupyter.client._sync.streams",
+    "Exit": "orkee_jupyter.sandbox.model",
+    "FileChange": "orkee_jupyter.client.transfers",
+    "FileEntry": "orkee_jupyter.sandbox.model",
+    "Files": "orkee_jupyter.client._sync.files",
     "LogEntry": "orkee_jupyter.sandbox.model",
     "LogStream": "orkee_jupyter.client._sync.streams",
     "OrkeeError": "orkee_jupyter.sandbox.errors",
+    "Process": "orkee_jupyter.client._sync.process",
+    "Pulled": "orkee_jupyter.client.unpacking",
+    "Pushed": "orkee_jupyter.client.transfers",
     "Sandbox": "orkee_jupyter.client._sync.sandbox",
+    "Synced": "orkee_jupyter.client.transfers",
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from orkee_jupyter.sandbox.errors import OrkeeError
+
 
 class SandboxRecord:
     """The facts of a sandbox as the server last told them. Times are unix seconds."""
@@ -69,8 +71,32 @@ class SandboxRecord:
 
     @property
     def ports(self) -> list[int]:
-        """The ports inside the sandbox that the host can reach."""
+        """The ports inside the sandbox that were asked for."""
         return list(self._data.get("ports") or [])
+
+    @property
+    def port_map(self) -> list[dict[str, Any]]:
+        """The ports that can be reached, those found later too.
+
+        Each with ``port``, ``host_port``, ``url``, ``listening`` and, for browsers that are
+        logged in at the server, the path ``proxy``.
+        """
+        return list(self._data.get("port_map") or [])
+
+    def url(self, port: int | None = None) -> str:
+        """Return where the server's machine reaches a port, the first where none is named.
+
+        Raises OrkeeError ``invalid_port`` if it is not known.
+        """
+        for each in self.port_map:
+            if port is None or each["port"] == port:
+                return str(each["url"])
+        what = "no port" if port is None else f"no port {port}"
+        raise OrkeeError(
+            "invalid_port",
+            f"The sandbox {self.short_id} has {what} that can be reached.",
+            "Name it at the creation, or wait for it by wait_for('port:…').",
+        )
 
     @property
     def working_directory(self) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import Exit, LogEntry
+
+#: Lines of a failed command that its error carries.
+LAST_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ class ExecResult:
     def ok(self) -> bool:
         """Whether the command ended with exit code 0."""
         return self.exit_code == 0
+
+    def checked(self, command: Sequence[str]) -> Self:
+        """Return this same result. Raises ``command_failed`` if the exit code is not 0."""
+        if self.ok:
+            return self
+        said = (self.stderr if self.stderr.strip() else self.stdout).splitlines()[-LAST_LINES:]
+        raise command_failed(command[0], self.exit_code, self.signal, self.timed_out, said)
 
     @classmethod
     def collect(cls, pieces: Iterable[tuple[str, bytes]], end: Exit) -> ExecResult:
@@ -91,6 +101,28 @@ class LineAssembler:
         return lines
 
 
+def command_failed(
+    name: str, exit_code: int, signal: str | None, timed_out: bool, lines: Sequence[str]
+) -> OrkeeError:
+    """Return the error for a command that was to succeed and did not."""
+    how = f"ended with exit code {exit_code}"
+    if timed_out:
+        how = f"was ended at its timeout, with exit code {exit_code}"
+    elif signal:
+        how = f"was ended by SIG{signal}, with exit code {exit_code}"
+    return OrkeeError(
+        "command_failed",
+        f"The command {name!r} {how}.",
+        "See what it said last." if lines else "It said nothing.",
+        details={
+            "exit_code": exit_code,
+            "signal": signal,
+            "timed_out": timed_out,
+            "lines": [line[:1000] for line in lines],
+        },
+    )
+
+
 def to_entry(line: Mapping[str, Any]) -> LogEntry:
     """Return the log entry that a line of the log's stream stands for."""
     try:
@@ -126,6 +158,14 @@ def to_bytes(line: Mapping[str, Any]) -> bytes:
         return str(line.get("text", "")).encode()
     except (binascii.Error, TypeError, ValueError) as error:
         raise not_understood() from error
+
+
+def sandbox_of(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``sandbox`` object of an answer."""
+    data = answer.get("sandbox")
+    if not isinstance(data, dict):
+        raise not_understood()
+    return data
 
 
 def not_understood() -> OrkeeError:

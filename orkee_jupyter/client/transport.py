@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
@@ -24,6 +24,9 @@ CONNECT_TIMEOUT = 5.0  # seconds
 CALL = httpx.Timeout(60.0, connect=CONNECT_TIMEOUT)
 CREATE = httpx.Timeout(900.0, connect=CONNECT_TIMEOUT)  # of silence: a first pull takes long
 FOLLOW = httpx.Timeout(30.0, connect=CONNECT_TIMEOUT)  # the server's heartbeat is 5 s
+TRANSFER = httpx.Timeout(300.0, connect=CONNECT_TIMEOUT)  # of silence: disks may be slow
+WATCH = FOLLOW
+CALL_LINES = httpx.Timeout(60.0, connect=CONNECT_TIMEOUT)  # of an answer in lines
 EXEC = httpx.Timeout(None, connect=CONNECT_TIMEOUT)  # a command may be silent for hours
 #: Kept connections would save little on a unix socket and cost much: one that the server
 #: has just closed fails a POST that nobody may send twice.
@@ -33,7 +36,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def open_http(address: Address) -> httpx.Client:
     """Return a sync httpx client for a server."""
-    if address.socket is not None or _is_loopback(address):
+    if address.socket is not None or is_loopback(address):
         transport = httpx.HTTPTransport(**_transport_options(address))
         return httpx.Client(transport=transport, **_options(address))
     return httpx.Client(limits=_LIMITS, **_options(address))
@@ -41,13 +44,13 @@ def open_http(address: Address) -> httpx.Client:
 
 def async_open_http(address: Address) -> httpx.AsyncClient:
     """Return an async httpx client for a server."""
-    if address.socket is not None or _is_loopback(address):
+    if address.socket is not None or is_loopback(address):
         transport = httpx.AsyncHTTPTransport(**_transport_options(address))
         return httpx.AsyncClient(transport=transport, **_options(address))
     return httpx.AsyncClient(limits=_LIMITS, **_options(address))
 
 
-def _is_loopback(address: Address) -> bool:
+def is_loopback(address: Address) -> bool:
     """Whether a proxy of the environment must be left out of the way."""
     return urlsplit(address.url).hostname in _LOOPBACK
 
@@ -80,6 +83,13 @@ def sandbox_path(ref: str, *rest: str) -> str:
             "Give an id, the beginning of one, or a name.",
         )
     return "/".join(["sandbox", quote(ref, safe=""), *rest])
+
+
+def on_server(address: Address | None, path: str) -> str:
+    """Return the URL of a path on a server, the path alone where there is no URL of it."""
+    if address is None or address.socket is not None:
+        return path
+    return urljoin(address.url, path)
 
 
 def encode(body: object) -> bytes:
@@ -117,21 +127,26 @@ def problem(response: httpx.Response, body: bytes, address: Address) -> OrkeeErr
         value = json.loads(body)
     except ValueError:
         value = None
+    return refused(value, response.status_code, address)
+
+
+def refused(value: object, status: int, address: Address) -> OrkeeError:
+    """Return the error that an answer's body, if it was JSON, and its status stand for."""
     if isinstance(value, dict) and value.get("code") in CODES:
-        return from_problem(value, response.status_code)
-    if response.is_redirect or response.status_code == 401:
+        return from_problem(value, status)
+    if 300 <= status < 400 or status == 401:
         return OrkeeError(
             "unauthenticated",
             f"The server at {address} asks for a login.",
             "Give its token, by token= or ORKEE_TOKEN.",
         )
-    if response.status_code == 404:
+    if status == 404:
         return OrkeeError(
             "server_unreachable",
             f"The server at {address} has no Orkee.",
             "Check the URL, and that `jupyter server extension list` there shows orkee_jupyter.",
         )
-    return from_problem(value, response.status_code)
+    return from_problem(value, status)
 
 
 @contextlib.contextmanager
@@ -140,13 +155,13 @@ def translated(address: Address) -> Iterator[None]:
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise _unreachable(f"The server at {address} does not accept connections.") from error
+        raise unreachable(f"The server at {address} does not accept connections.") from error
     except httpx.ConnectError as error:
-        raise _unreachable(f"No Orkee server answers at {address}.") from error
+        raise unreachable(f"No Orkee server answers at {address}.") from error
     except httpx.TimeoutException as error:
-        raise _unreachable(f"The server at {address} did not answer in time.") from error
+        raise unreachable(f"The server at {address} did not answer in time.") from error
     except httpx.TransportError as error:
-        raise _unreachable(f"The connection to the server at {address} broke.") from error
+        raise unreachable(f"The connection to the server at {address} broke.") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise OrkeeError(
             "invalid_request", f"The request could not be made: {error}.", "Check the URL."
@@ -155,10 +170,11 @@ def translated(address: Address) -> Iterator[None]:
 
 def broken(address: Address) -> OrkeeError:
     """Return the error for a stream that ended before its last line."""
-    return _unreachable(f"The connection to the server at {address} broke.")
+    return unreachable(f"The connection to the server at {address} broke.")
 
 
-def _unreachable(cause: str) -> OrkeeError:
+def unreachable(cause: str) -> OrkeeError:
+    """Return the error for a server that does not answer."""
     remedy = "Check that the server runs; `orkee sandbox list` shows what it still has."
     return OrkeeError("server_unreachable", cause, remedy)
 

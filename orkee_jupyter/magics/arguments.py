@@ -11,6 +11,7 @@ from ..client import OrkeeError
 
 #: What the values of an option or a positional word are, for completion.
 TEMPLATE, REFERENCE, STATUS, COMMAND = "template", "reference", "status", "command"
+CODE_LANGUAGE = "language"
 STATUSES: Final = ("creating", "active", "paused", "terminated", "failed")
 
 
@@ -45,11 +46,17 @@ class Command:
     tail: bool = False
     tail_needed: bool = False
     example: str = ""
+    cell: bool = False  # works on the text of a cell
+
+    @property
+    def magic(self) -> str:
+        """Return what calls it: ``%sandbox NAME``, or with two signs for a cell's text."""
+        return f"{'%' if self.cell else ''}%sandbox {self.name}"
 
     @property
     def usage(self) -> str:
         """Return the usage line."""
-        parts = [f"%sandbox {self.name}", self.positional]
+        parts = [self.magic, self.positional]
         for option in self.options:
             flag = f"{option.short}|{option.flag}" if option.short else option.flag
             value = f" {option.metavar}" if option.metavar else ""
@@ -82,6 +89,7 @@ class Arguments:
 
 
 _PROJECT = Option("--project", "NAME", "only of this project")
+_GITIGNORE = Option("--gitignore", help="leave out what git ignores, and .git")
 _LABEL = Option("--label", "KEY=VALUE", "only with this label", repeat=True)
 
 COMMANDS: Final[Mapping[str, Command]] = {
@@ -94,10 +102,25 @@ COMMANDS: Final[Mapping[str, Command]] = {
                 Option("--name", "NAME", "a name to use in place of the id"),
                 Option("--image", "IMAGE", "another image than the template's"),
                 Option("--project", "NAME", "the project it belongs to"),
-                Option("--port", "PORT", "a port its server listens on", "-p", repeat=True),
+                Option(
+                    "--port",
+                    "[HOST:]PORT",
+                    "a port it listens on: 3000, 8080:3000",
+                    "-p",
+                    repeat=True,
+                ),
+                Option(
+                    "--wait",
+                    "CONDITION",
+                    "until port:3000, http:3000/x, log:REGEX, exec:CMD",
+                    repeat=True,
+                ),
+                Option("--timeout", "SECONDS", "of the waiting, 60 unless said otherwise"),
                 Option("--env", "KEY=VALUE", "an environment variable", "-e", repeat=True),
                 Option("--label", "KEY=VALUE", "a label to find it by", repeat=True),
                 Option("--ttl", "TIME", "lifetime without activity: 90 (seconds), 30m, 2h, 1d"),
+                Option("--mount", "FOLDER", "copy this folder into the workspace first"),
+                _GITIGNORE,
             ),
             positional="[TEMPLATE]",
             values=TEMPLATE,
@@ -133,6 +156,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command(
             "exec",
             "Run a command in a sandbox and return its exit code.",
+            (Option("--detach", help="let it go on by itself, and return at once", short="-d"),),
             positional="ID",
             values=REFERENCE,
             least=1,
@@ -140,6 +164,92 @@ COMMANDS: Final[Mapping[str, Command]] = {
             tail=True,
             tail_needed=True,
             example="%sandbox exec web -- node --version",
+        ),
+        Command(
+            "ps",
+            "List the commands that run in a sandbox, and the detached ones that ended last.",
+            positional="ID",
+            values=REFERENCE,
+            least=1,
+            most=1,
+            example="%sandbox ps web",
+        ),
+        Command(
+            "attach",
+            "Show the output of a detached command, until it ends or you interrupt.",
+            positional="ID PID",
+            values=REFERENCE,
+            least=2,
+            most=2,
+            example="%sandbox attach web 42",
+        ),
+        Command(
+            "kill",
+            "Signal a command and what it has started.",
+            (Option("--signal", "NAME", "INT, TERM (the default), KILL …", short="-s"),),
+            positional="ID PID",
+            values=REFERENCE,
+            least=2,
+            most=2,
+            example="%sandbox kill web 42 --signal INT",
+        ),
+        Command(
+            "push",
+            "Copy a file, or what is in a folder, into a sandbox.",
+            (_GITIGNORE,),
+            positional="LOCAL ID[:PATH]",
+            values=REFERENCE,
+            least=2,
+            most=2,
+            example="%sandbox push src web:src",
+        ),
+        Command(
+            "pull",
+            "Copy a file, or what is in a folder, out of a sandbox.",
+            positional="ID[:PATH] [LOCAL]",
+            values=REFERENCE,
+            least=1,
+            most=2,
+            example="%sandbox pull web:results.csv",
+        ),
+        Command(
+            "sync",
+            "Copy into a sandbox what has changed in a folder.",
+            (_GITIGNORE, Option("--delete", help="remove there what is not here")),
+            positional="LOCAL ID[:PATH]",
+            values=REFERENCE,
+            least=2,
+            most=2,
+            example="%sandbox sync src web:src",
+        ),
+        Command(
+            "files",
+            "Show what is in a folder of a sandbox; `ls ID` does the same.",
+            (Option("--recursive", help="also what is in the folders in it", short="-r"),),
+            positional="ID[:PATH]",
+            values=REFERENCE,
+            least=1,
+            most=1,
+            example="%sandbox ls web:src",
+        ),
+        Command(
+            "cat",
+            "Show a file of a sandbox.",
+            positional="ID:PATH",
+            values=REFERENCE,
+            least=1,
+            most=1,
+            example="%sandbox cat web:server.py",
+        ),
+        Command(
+            "wait",
+            "Wait until a sandbox is ready: port:3000, http:3000/health, log:REGEX, exec:COMMAND.",
+            (Option("--timeout", "SECONDS", "60 unless said otherwise"),),
+            positional="ID CONDITION",
+            values=REFERENCE,
+            least=2,
+            most=2,
+            example="%sandbox wait web http:3000/health",
         ),
         Command(
             "stop",
@@ -170,7 +280,7 @@ def invalid(cause: str, remedy: str = "") -> OrkeeError:
     return OrkeeError("invalid_request", cause, remedy)
 
 
-def parse(words: Sequence[str]) -> Arguments:
+def parse(words: Sequence[str], commands: Mapping[str, Command] = COMMANDS) -> Arguments:
     """Return what the words behind ``%sandbox`` mean; without words, help.
 
     Raises OrkeeError ``invalid_request``, which names the nearest word that exists.
@@ -178,11 +288,13 @@ def parse(words: Sequence[str]) -> Arguments:
     if not words:
         return Arguments("help")
     name = ALIASES.get(words[0], words[0])
-    command = COMMANDS.get(name)
+    if words[0] == "ls" and words[1:] and not words[1].startswith("-"):
+        name = "files"  # of the sandbox that is named
+    command = commands.get(name)
     if command is None:
         raise invalid(
             f'There is no sub-command "{words[0]}".',
-            _nearest(words[0], [*COMMANDS, "ls"]) or "`%sandbox help` lists them all.",
+            _nearest(words[0], [*commands, "ls"]) or "`%sandbox help` lists them all.",
         )
     head, tail = _split(words[1:], command)
     if any(word in ("-h", "--help") for word in head):
@@ -247,6 +359,8 @@ def _find(flag: str, command: Command) -> Option:
 def _check_counts(
     command: Command, positional: Sequence[str], tail: tuple[str, ...] | None
 ) -> None:
+    if 0 < len(positional) < command.least:
+        raise invalid(f"`{command.name}` needs {command.positional}.", f"Usage: {command.usage}")
     if len(positional) < command.least:
         raise invalid(
             f"`{command.name}` needs the sandbox's id or name.",

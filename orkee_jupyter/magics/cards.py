@@ -7,6 +7,8 @@ theme's own where there is a theme; a state always has a word as well.
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from ..client.record import SandboxRecord
 
 Bundle = dict[str, str]
+
+_MOST_LINKS: Final = 10
+#: A path of the server's own, and nothing that a browser takes for another host.
+_PATH: Final = re.compile(r"/(?:[\w%@.~-]+/)*")
 
 _COLOURS: Final[Mapping[str, str]] = {
     "creating": "var(--jp-info-color1, #0288d1)",
@@ -80,10 +86,10 @@ def _facts(sandbox: SandboxRecord) -> Iterable[tuple[str, str]]:
     if sandbox.command:
         # A script in a command has line ends; a card has one line for it.
         yield "command", " ".join(" ".join(sandbox.command).split())
-    if sandbox.ports:
+    if sandbox.port_map:
+        yield from _links(sandbox)
+    elif sandbox.ports:
         yield "ports", ", ".join(str(port) for port in sandbox.ports)
-    if sandbox.host_url:
-        yield "link", sandbox.host_url
     if sandbox.project:
         yield "project", sandbox.project
     if sandbox.labels:
@@ -94,6 +100,20 @@ def _facts(sandbox: SandboxRecord) -> Iterable[tuple[str, str]]:
         yield "exit code", str(sandbox.exit_code)
     if sandbox.reason:
         yield "reason", sandbox.reason
+
+
+def _links(sandbox: SandboxRecord) -> Iterable[tuple[str, str]]:
+    """Yield where this host reaches the ports, and where a logged-in browser elsewhere does."""
+    proxied = []
+    for each in sandbox.port_map[:_MOST_LINKS]:
+        waiting = "" if each.get("listening") else " (nothing listens yet)"
+        yield f"port {each.get('port')}", f"{each.get('url')}{waiting}"
+        proxied.append(str(each.get("proxy") or ""))
+    if len(sandbox.port_map) > _MOST_LINKS:
+        yield "ports", f"{len(sandbox.port_map) - _MOST_LINKS} more"
+    # Only a kernel of a Jupyter server has a browser that is logged in there.
+    if proxied and proxied[0] and "JPY_PARENT_PID" in os.environ:
+        yield "proxied", proxied[0]
 
 
 def _left(sandbox: SandboxRecord) -> str:
@@ -141,13 +161,16 @@ def _state(status: str) -> str:
 
 
 def _value(label: str, value: str) -> str:
-    if label == "link" and urlsplit(value).scheme in ("http", "https"):
-        url = escape(value, quote=True)
-        return f'<a href="{url}" target="_blank" rel="noopener noreferrer">{url}</a>'
+    link, _, rest = value.partition(" ")
+    is_link = label.startswith("port ") and urlsplit(link).scheme in ("http", "https")
+    if is_link or (label == "proxied" and _PATH.fullmatch(link)):
+        url = escape(link, quote=True)
+        anchor = f'<a href="{url}" target="_blank" rel="noopener noreferrer">{url}</a>'
+        return f"{anchor} {escape(rest)}".rstrip()
     return escape(value)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], html: Sequence[str]) -> Bundle:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], html: Sequence[str]) -> Bundle:
     """Return a table as a bundle; ``html`` holds the rows' cells, escaped and marked up."""
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
     lines = ["  ".join(cell.ljust(widths[at]) for at, cell in enumerate(r)) for r in [head, *rows]]
@@ -163,18 +186,20 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], html: Sequence[st
     }
 
 
-def _message(text: str) -> Bundle:
+def message(text: str) -> Bundle:
+    """Return a sentence as a bundle."""
     return {
         "text/plain": text,
         "text/html": f'<div style="{_FONT}{_MUTED}">{escape(text)}</div>',
     }
 
 
-def _cells(values: Iterable[str]) -> str:
+def cells(values: Iterable[str]) -> str:
+    """Return the cells of a table's row, escaped."""
     return "".join(f'<td style="{_CELL}{_CODE}">{escape(value)}</td>' for value in values)
 
 
-class _Shown:
+class Shown:
     """A value that shows itself by its bundle, also where its type has a plain text of its own."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
@@ -185,7 +210,7 @@ class _Shown:
         printer.text(self._repr_mimebundle_()["text/plain"])
 
 
-class SandboxList(_Shown, list["SandboxRecord"]):
+class SandboxList(Shown, list["SandboxRecord"]):
     """A list of sandboxes that shows itself as a table; ``empty`` is what no sandbox says."""
 
     def __init__(
@@ -196,7 +221,7 @@ class SandboxList(_Shown, list["SandboxRecord"]):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         if not self:
-            return _message(self._empty)
+            return message(self._empty)
         head = ("ID", "NAME", "STATUS", "TEMPLATE", "PORTS", "PROJECT", "TIME LEFT")
         rows, html = [], []
         for sandbox in self:
@@ -207,16 +232,16 @@ class SandboxList(_Shown, list["SandboxRecord"]):
             last = [one_line(sandbox.template), ports, one_line(sandbox.project or ""), left]
             rows.append([*first, f"{_shape(sandbox.status)} {one_line(sandbox.status)}", *last])
             state = f'<td style="{_CELL}">{_state(sandbox.status)}</td>'
-            html.append(_cells(first) + state + _cells(last))
-        return _table(head, rows, html)
+            html.append(cells(first) + state + cells(last))
+        return table(head, rows, html)
 
 
-class TemplateList(_Shown, list[Mapping[str, Any]]):
+class TemplateList(Shown, list[Mapping[str, Any]]):
     """What sandboxes can be made from, as the server's JSON objects; shows itself as a table."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         if not self:
-            return _message("No templates")
+            return message("No templates")
         head = ("TEMPLATE", "IMAGE", "PORTS", "DESCRIPTION")
         rows = [
             [
@@ -227,18 +252,18 @@ class TemplateList(_Shown, list[Mapping[str, Any]]):
             ]
             for template in self
         ]
-        return _table(head, rows, [_cells(row) for row in rows])
+        return table(head, rows, [cells(row) for row in rows])
 
 
-class EngineStatus(_Shown, dict[str, Any]):
+class EngineStatus(Shown, dict[str, Any]):
     """Which engine is in use and why the others are not, as the server's JSON object."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         rest = {key: value for key, value in self.items() if key != "candidates"}
         rows = [*_candidates(self), *_flat({k: v for k, v in rest.items() if v is not None})]
         if not rows:
-            return _message("No engine is known")
-        return _table(("ENGINE", ""), rows, [_cells(row) for row in rows])
+            return message("No engine is known")
+        return table(("ENGINE", ""), rows, [cells(row) for row in rows])
 
 
 def _candidates(status: Mapping[str, Any]) -> Iterable[list[str]]:
@@ -272,7 +297,7 @@ def _word(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-class ExitCode(_Shown, int):
+class ExitCode(Shown, int):
     """How a command ended: its exit code, which shows itself in words."""
 
     signal: str | None

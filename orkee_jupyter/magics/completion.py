@@ -13,9 +13,23 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 
 from ..client import Client
 from ..client.discovery import locate
-from .arguments import ALIASES, COMMAND, COMMANDS, REFERENCE, STATUS, STATUSES, TEMPLATE, Command
+from ..client.languages import LANGUAGES
+from .arguments import (
+    ALIASES,
+    CODE_LANGUAGE,
+    COMMAND,
+    COMMANDS,
+    REFERENCE,
+    STATUS,
+    STATUSES,
+    TEMPLATE,
+    Command,
+)
+from .cells import CELL_COMMANDS
 
-_LINE: Final = re.compile(r"\s*(?:[\w.,\s\[\]'\"]+=\s*)?(%?)sandbox\s+(?P<rest>.*)\Z", re.DOTALL)
+_LINE: Final = re.compile(
+    r"\s*(?:[\w.,\s\[\]'\"]+=\s*)?(%{0,2})sandbox\s+(?P<rest>.*)\Z", re.DOTALL
+)
 #: Shown where no server can be asked.
 _BUILT_IN: Final = ("debian", "node", "python")
 _PATIENCE: Final = 0.9  # seconds: Tab answers within one
@@ -68,12 +82,14 @@ class Lookup:
             self._known[kind] = (time.monotonic(), self._source(kind))
 
 
-def candidates(rest: str, words_of: Source) -> list[str]:
+def candidates(
+    rest: str, words_of: Source, commands: Mapping[str, Command] = COMMANDS
+) -> list[str]:
     """Return what may stand at the end of ``rest``, the text behind ``%sandbox``."""
     *before, current = re.split(r"\s+", rest.lstrip())
     if not before:
-        return [*COMMANDS, "ls"]
-    command = COMMANDS.get(ALIASES.get(before[0], before[0]))
+        return [*commands, "ls"] if commands is COMMANDS else list(commands)
+    command = commands.get(ALIASES.get(before[0], before[0]))
     if command is None or "--" in before:
         return []
     flag, has_value, _ = current.partition("=")
@@ -109,7 +125,12 @@ def _is_full(command: Command, before: Sequence[str]) -> bool:
 
 
 def _words(kind: str, words_of: Source) -> list[str]:
-    fixed: Mapping[str, Sequence[str]] = {STATUS: STATUSES, COMMAND: tuple(COMMANDS), "": ()}
+    fixed: Mapping[str, Sequence[str]] = {
+        STATUS: STATUSES,
+        COMMAND: tuple(COMMANDS),
+        CODE_LANGUAGE: tuple(LANGUAGES),
+        "": (),
+    }
     return list(fixed[kind]) if kind in fixed else list(words_of(kind))
 
 
@@ -122,8 +143,12 @@ def matcher(shell: Any, lookup: Lookup) -> Callable[[CompletionContext], dict[st
         line = _LINE.match(context.text_until_cursor)
         # Without the percent sign it is the magic only where no variable has its name.
         if line and (line.group(1) or "sandbox" not in shell.user_ns):
+            of_cell = line.group(1) == "%%"
             with contextlib.suppress(Exception):  # a broken Tab must not break typing
-                found = candidates(line["rest"], lookup.words)
+                if not of_cell:
+                    found = candidates(line["rest"], lookup.words)
+                elif "\n" not in line["rest"]:  # below its first line it is the cell's text
+                    found = candidates(line["rest"], lookup.words, CELL_COMMANDS)
         matches = [word for word in dict.fromkeys(found) if word.startswith(context.token)]
         completions = [SimpleCompletion(word, type="magic") for word in matches]
         return {"completions": completions, "suppress": bool(matches), "ordered": True}

@@ -32,6 +32,17 @@ class SandboxError(OrkeeError):
         return [*lines, f"{self.remedy} [{self.code}]".lstrip()]
 
 
+class InnerError(Exception):
+    """An exception that code in a sandbox raised: shown as it was shown there."""
+
+    def __init__(self, name: str, value: str, lines: list[str]) -> None:
+        super().__init__(f"{name}: {value}" if value else name)
+        self._lines = lines
+
+    def _render_traceback_(self) -> list[str]:
+        return self._lines or [str(self)]
+
+
 class SandboxInterrupted(KeyboardInterrupt):
     """An interrupt of a cell, shown in one line that says what goes on and what has ended."""
 

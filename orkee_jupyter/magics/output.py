@@ -41,6 +41,7 @@ class CellWriter:
         self._backlog = Backlog(limits or NOTEBOOK, read_all, clock)
         self._changed = threading.Condition()
         self._closed = False
+        self._hurry = False  # somebody waits for all that may be written now
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
 
@@ -86,6 +87,18 @@ class CellWriter:
         for at in range(0, len(data), _PIECE):
             self._add(name, self._texts[name].feed(data[at : at + _PIECE]))
 
+    def settle(self, timeout: float = 2.0) -> None:
+        """Wait until what was fed is written, so that what is shown next comes behind it.
+
+        What the limits hold back is not waited for.
+        """
+        if self._thread is None:
+            return
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._hurry or self._closed, timeout)
+
     def missing(self, count: int) -> None:
         """Say that the sandbox itself lost ``count`` bytes of its log here."""
         self._add("stderr", f"\n[orkee] {human_size(count)} of the log were lost here.\n")
@@ -105,8 +118,8 @@ class CellWriter:
         closing = False
         while not closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._backlog)
-                closing = self._closed
+                self._changed.wait_for(lambda: self._closed or self._backlog or self._hurry)
+                closing, hurried = self._closed, self._hurry
                 batch = self._backlog.take(closing=closing)
             try:
                 for stream, text in batch:
@@ -115,7 +128,10 @@ class CellWriter:
                 self._failure = error
                 return
             with self._changed:
-                self._changed.wait_for(lambda: self._closed, timeout=interval)
+                if hurried:
+                    self._hurry = False
+                    self._changed.notify_all()
+                self._changed.wait_for(lambda: self._closed or self._hurry, timeout=interval)
 
     def _write(self, stream: str, text: str) -> None:
         file = self._files[stream]

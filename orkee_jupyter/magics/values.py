@@ -25,6 +25,12 @@ def port(text: str) -> int:
     )
 
 
+def port_at_host(text: str) -> int | str:
+    """Return a port, or "8080:3000" as it is. Raises OrkeeError ``invalid_port``."""
+    host, colon, inside = text.partition(":")
+    return f"{port(host)}:{port(inside)}" if colon else port(text)
+
+
 def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
     """Return KEY=VALUE words as a dictionary. Raises OrkeeError ``invalid_request``."""
     result = {}
@@ -64,3 +70,12 @@ def since(text: str, now: float) -> float:
             f'"{text}" is not a time.',
             "Give an age such as 10m, a time such as 14:30, or a date such as 2026-01-31T14:30.",
         ) from None
+
+
+def seconds(flag: str, text: str | None) -> float | None:
+    """Return a number of seconds, None for None. Raises OrkeeError ``invalid_request``."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII) and float(text) > 0:
+        return float(text)
+    raise invalid(f'"{text}" is not a number of seconds.', f"Give it as `{flag} 30`.")

@@ -24,6 +24,8 @@ from tornado.web import Application, RequestHandler
 from orkee_jupyter.problems import to_problem
 from orkee_jupyter.sandbox.errors import OrkeeError
 
+from .stub_exec import ExecSocket
+
 TOKEN = "stub-token"
 
 
@@ -58,8 +60,18 @@ class StubServer:
         self.log_end: str | None = "exited"  # None: the follower waits for ever
         self.break_log_after: list[int] = []  # entries sent before each connection breaks
         self.break_create = False
+        self.files = socket_path.parent / "stub-files"  # of every sandbox
+        self.break_files = False
+        self.archive = b""  # what a pull gives, in place of the files
+        self.fail_start: OrkeeError | None = None
         self.break_exec = False
+        self.lose_exec = False
+        self.messages: list[dict[str, Any]] = []  # of websockets
+        self.processes: list[dict[str, Any]] = [
+            {"pid": 71, "command": ["sleep", "9"], "kind": "detached", "started": 1.0, "exit": None}
+        ]
         self.fail_create: OrkeeError | None = None
+        self.fail_wait: OrkeeError | None = None
         self.silent = False  # never answers
         self.requests: list[tuple[str, str, Any]] = []
         self.page_size = 2
@@ -71,6 +83,7 @@ class StubServer:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> StubServer:
+        self.files.mkdir(exist_ok=True)
         self._thread.start()
         assert self._ready.wait(10)
         return self
@@ -93,11 +106,23 @@ class StubServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        from . import stub_files, stub_ports
+
         routes = [
             (r"orkee/api/sandbox", Collection),
             (r"orkee/api/sandbox/([^/]+)", Item),
             (r"orkee/api/sandbox/([^/]+)/logs", Logs),
             (r"orkee/api/sandbox/([^/]+)/exec", Exec),
+            (r"orkee/api/sandbox/([^/]+)/processes", Processes),
+            (r"orkee/api/sandbox/([^/]+)/processes/[0-9]+/signal", Processes),
+            (r"orkee/api/sandbox/([^/]+)/processes/[0-9]+/attach", Attach),
+            (r"orkee/api/sandbox/([^/]+)/start", stub_files.Start),
+            (r"orkee/api/sandbox/([^/]+)/files", stub_files.Files),
+            (r"orkee/api/sandbox/([^/]+)/files/content", stub_files.Content),
+            (r"orkee/api/sandbox/([^/]+)/files/archive", stub_files.Archive),
+            (r"orkee/api/sandbox/([^/]+)/files/watch", stub_files.Watch),
+            (r"orkee/api/sandbox/([^/]+)/ports/([0-9]+)/link", stub_ports.Link),
+            (r"orkee/api/sandbox/([^/]+)/wait", stub_ports.Wait),
             (r"orkee/api/(clean|templates|engine)", Rest),
         ]
         app = Application(
@@ -149,7 +174,8 @@ class Base(RequestHandler):
         self.writing = asyncio.Lock()
 
     async def prepare(self) -> None:
-        body: Any = json.loads(self.request.body) if self.request.body else None
+        has_json = self.request.body and self.request.method != "PUT"
+        body: Any = json.loads(self.request.body) if has_json else None
         self.stub.requests.append((self.request.method or "", self.request.uri or "", body))
         self.body: Any = body
         if self.stub.silent:
@@ -261,12 +287,23 @@ class Logs(Base):
         await self.line({"end": self.stub.log_end if follow else "complete"})
 
 
-class Exec(Base):
+class Exec(ExecSocket, Base):
+    async def get(self, ref: str) -> None:  # type: ignore[override]
+        self.stub.find(ref)
+        await self.serve(ref)
+
+    def on_connection_close(self) -> None:
+        Base.on_connection_close(self)
+        if self.ws_connection:
+            ExecSocket.on_connection_close(self)
+
     async def post(self, ref: str) -> None:
         sandbox = self.stub.find(ref)
         if sandbox["status"] != "active":
             raise OrkeeError("sandbox_not_active", "It has ended.", "Make a new one.")
         body = self.body
+        if body.get("detach"):
+            return await self.line({"pid": 71})
         try:
             process = await asyncio.create_subprocess_exec(
                 *body["command"],
@@ -330,6 +367,27 @@ class Exec(Base):
                 await self.line({"stream": stream, "text": data.decode()})
             except UnicodeDecodeError:
                 await self.line({"stream": stream, "base64": base64.b64encode(data).decode()})
+
+
+class Processes(Base):
+    def get(self, ref: str) -> None:
+        self.stub.find(ref)
+        self.write({"success": True, "processes": self.stub.processes})
+
+    def post(self, ref: str) -> None:
+        """Take a signal; the pid is in the request's path."""
+        if "/71/" not in self.request.path:
+            raise OrkeeError("process_not_found", "The sandbox has no such process.", "List them.")
+        self.write({"success": True})
+
+
+class Attach(Base):
+    async def get(self, ref: str) -> None:
+        await self.line({"pid": 71})
+        await self.line({"stream": "dropped", "bytes": 12})
+        await self.line({"stream": "stdout", "text": "kept\n"})
+        end = {"exit_code": 3, "signal": None, "timed_out": False, "duration": 1.0}
+        await self.line(end)
 
 
 class Rest(Base):

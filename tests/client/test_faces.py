@@ -13,7 +13,8 @@ from orkee_jupyter import client
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = [("AsyncSandbox", "Sandbox"), ("AsyncClient", "Client"), ("AsyncLogStream", "LogStream"),
-         ("AsyncExecStream", "ExecStream")]  # fmt: skip
+         ("AsyncExecStream", "ExecStream"), ("AsyncProcess", "Process"),
+         ("AsyncBackground", "Background")]  # fmt: skip
 
 
 def test_everything_exported_is_there_and_listed_in_order() -> None:

@@ -33,7 +33,7 @@ def words_of(kind: str) -> Sequence[str]:
         ("list --status ", ["creating", "active", "paused", "terminated", "failed"]),
         ("list --status=act", ["creating", "active", "paused", "terminated", "failed"]),
         ("exec web -- ", []),
-        ("exec web -", ["--"]),
+        ("exec web -", ["--detach", "--"]),
         ("logs --follow -", ["--tail", "--since"]),
         ("nonsense ", []),
         ("logs =", []),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 from .. import transport
 from ..discovery import Address, find, may_answer
 from ..results import not_understood
-from ..waiting import async_in_thread
+from ..waiting import async_each, async_in_thread
 
 Params = Sequence[tuple[str, str]]
 
@@ -78,6 +78,39 @@ class AsyncConnection:
         finally:
             await response.aclose()
 
+    async def upload(
+        self, path: str, data: bytes | Iterable[bytes], *, params: Params = ()
+    ) -> dict[str, Any]:
+        """Send bytes as they come, and return the JSON object of the answer.
+
+        Raises OrkeeError as the server says. Leaving it early closes the connection, which
+        the server takes as the end of the wish.
+        """
+        content = data if isinstance(data, bytes) else async_each(data)
+        response, address = await self._send(
+            "PUT", path, None, params, transport.TRANSFER, content=content
+        )
+        try:
+            with transport.translated(address):
+                return transport.decode(await response.aread())
+        finally:
+            await response.aclose()
+
+    async def download(self, path: str, *, params: Params = ()) -> AsyncGenerator[bytes]:
+        """Yield the bytes of an answer as they come. Raises OrkeeError if it breaks off."""
+        response, address = await self._send("GET", path, None, params, transport.TRANSFER)
+        try:
+            with transport.translated(address):
+                async for chunk in response.aiter_bytes():
+                    if chunk:
+                        yield chunk
+        finally:
+            await response.aclose()
+
+    async def reach(self) -> Address:
+        """Return the address of a server that accepts connections, starting one if need be."""
+        return (await self._open(start=True))[1]
+
     def broken(self) -> OrkeeError:
         """Return the error for a stream without its last line."""
         return transport.broken(self._address) if self._address else not_understood()
@@ -105,11 +138,14 @@ class AsyncConnection:
         params: Params,
         timeout: httpx.Timeout,
         start: bool = True,
+        content: bytes | AsyncIterator[bytes] | None = None,
     ) -> tuple[httpx.Response, Address]:
         """Return the open response and the server's address, or raise the server's problem."""
-        content = None if body is None else transport.encode(body)
         headers = {"Accept": "application/json" if timeout is transport.CALL else transport.NDJSON}
         if content is not None:
+            headers["Content-Type"] = "application/octet-stream"
+        elif body is not None:
+            content = transport.encode(body)
             headers["Content-Type"] = "application/json"
         options: dict[str, Any] = {"content": content, "headers": headers, "timeout": timeout}
         if params:

@@ -8,23 +8,34 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from orkee_jupyter.sandbox.conditions import DEFAULT_WAIT
 from orkee_jupyter.sandbox.errors import OrkeeError
 
 from .. import transport
-from ..record import SandboxRecord
-from ..results import ExecResult, LineAssembler, not_understood
+from ..lines import LineCaller, Source
+from ..packing import local_folder
+from ..results import ExecResult, LineAssembler, sandbox_of
+from ..waiting import async_in_thread
+from .background import AsyncBackground
 from .connection import AsyncConnection
 from .defaults import async_default_connection
+from .files import LocalPath
+from .ports import AsyncPortSandbox
+from .process import AsyncProcess
+from .scripts import async_open_code
 from .streams import AsyncExecStream, AsyncLogStream
+from .workspace import AsyncFileSandbox
 
 if TYPE_CHECKING:
     from .client import AsyncClient
 
 Command = str | Sequence[str]
+#: Bytes or characters of stdin that go with the request; more is streamed over a websocket.
+SMALL_STDIN = 128 * 1024
 _PAGE = 200  # sandboxes asked for at once
 
 
-class AsyncSandbox(SandboxRecord):
+class AsyncSandbox(AsyncFileSandbox, AsyncPortSandbox):
     """A container to run code in, made by ``await AsyncSandbox.create(…)``.
 
     Its properties are what the server said last; ``await refresh()`` asks again. As a context
@@ -43,20 +54,28 @@ class AsyncSandbox(SandboxRecord):
         name: str | None = None,
         image: str | None = None,
         project: str | None = None,
-        ports: Sequence[int] | None = None,
+        ports: Sequence[int | str] | None = None,
         env: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         ttl: str | float | None = None,
         command: Command | None = None,
         working_directory: str | None = None,
+        mount: LocalPath | None = None,
+        gitignore: bool = False,
+        wait: str | Sequence[str] = (),
+        wait_timeout: float = DEFAULT_WAIT,
         on_progress: Callable[[str], object] | None = None,
         client: AsyncClient | None = None,
     ) -> Self:
         """Start a sandbox and return it when it is active.
 
-        What is not given comes from the template. ``ttl`` is "30m", "2h" or seconds;
-        ``on_progress`` gets a sentence for each step. Raises OrkeeError for whatever is wrong
-        with the request, the image, the command or the engine.
+        What is not given comes from the template. A port is a number, or "8080:3000" for port
+        3000 at port 8080 of the host. ``wait`` is what ``wait_for`` takes, or several of it;
+        a sandbox that was waited for in vain stays. ``ttl`` is "30m", "2h" or seconds;
+        ``mount`` is a folder that is copied into the workspace before the command starts
+        (a copy: changes on one side do not show on the other), with ``gitignore`` without what
+        git ignores; ``on_progress`` gets a sentence for each step. Raises OrkeeError for
+        whatever is wrong with the request, the image, the command or the engine.
         """
         body = {
             "template": template,
@@ -69,19 +88,27 @@ class AsyncSandbox(SandboxRecord):
             "ttl": ttl,
             "command": None if command is None else to_command(command),
             "working_directory": working_directory,
+            "start": None if mount is None else False,
         }
+        if mount is not None:
+            await async_in_thread(local_folder, mount)  # before there is a sandbox
         wanted = {key: value for key, value in body.items() if value is not None}
         connection = connection_of(client)
         lines = connection.lines("POST", "sandbox", body=wanted, timeout=transport.CREATE)
         try:
             async for line in lines:
                 if "sandbox" in line:
-                    return cls(line["sandbox"], connection)
+                    sandbox = cls(line["sandbox"], connection)
+                    break
                 if on_progress is not None and "progress" in line:
                     on_progress(str(line["progress"]))
+            else:
+                raise connection.broken()
         finally:
             await lines.aclose()
-        raise connection.broken()
+        if mount is not None:
+            await sandbox.fill_and_start(mount, gitignore, on_progress)
+        return await sandbox.wait_for_all(wait, wait_timeout)
 
     @classmethod
     async def get(cls, ref: str, *, client: AsyncClient | None = None) -> Self:
@@ -141,25 +168,103 @@ class AsyncSandbox(SandboxRecord):
         *,
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
-        stdin: bytes | str | None = None,
+        stdin: Source | None = None,
         timeout: float | None = None,
+        check: bool = False,
         on_output: Callable[[str, bytes], object] | None = None,
+        on_line: Callable[[str, str], object] | None = None,
     ) -> ExecResult:
         """Run a command to its end and return its exit code and output.
 
-        Text is run by ``sh -c``, a list as it is. ``timeout`` in seconds ends the command;
-        ``on_output`` gets ``(stream, bytes)`` as it comes. A failing command is a result, not
-        an error; OrkeeError is raised if it cannot run (``command_not_found``, …).
+        Text is run by ``sh -c``, a list as it is. ``stdin`` is bytes, text, a file or an
+        iterable of pieces. ``timeout`` in seconds ends the command. ``on_output`` gets
+        ``(stream, bytes)`` as it comes, ``on_line`` ``(stream, line)``. A failing command is a
+        result, not an error, unless ``check`` says so: then OrkeeError ``command_failed`` has
+        its ``exit_code`` and last ``lines`` in its details. OrkeeError is also raised if it
+        cannot run (``command_not_found``, …).
         """
+        small = stdin is None or (isinstance(stdin, bytes | str) and len(stdin) <= SMALL_STDIN)
+        opened = (
+            self.stream(command, env=env, cwd=cwd, stdin=stdin, timeout=timeout)  # type: ignore[arg-type]  # small
+            if small
+            else await self.popen(command, env=env, cwd=cwd, stdin=stdin, timeout=timeout)
+        )
+        result = await self._collect(opened, on_output, on_line)
+        return result.checked(to_command(command)) if check else result
+
+    async def run(
+        self,
+        code: str,
+        lang: str | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        stdin: Source | None = None,
+        timeout: float | None = None,
+        check: bool = False,
+        on_output: Callable[[str, bytes], object] | None = None,
+        on_line: Callable[[str, str], object] | None = None,
+    ) -> ExecResult:
+        """Run code in a language, "bash", "python", "node" …, and return as ``exec`` does.
+
+        Without ``lang`` it is that of the sandbox's template, else a shell's.
+        """
+        options = {"env": env, "cwd": cwd, "stdin": stdin, "timeout": timeout}
+        process = await async_open_code(self, code, lang, options)
+        result = await self._collect(process, on_output, on_line)
+        return result.checked([lang or "code"]) if check else result
+
+    async def popen(
+        self,
+        command: Command,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        stdin: Source | bool | None = None,
+        timeout: float | None = None,
+        text: bool = False,
+        on_line: Callable[[str, str], object] | None = None,
+        hold: bool = True,
+    ) -> AsyncProcess:
+        """Start a command and return it running, to read, write to, signal and wait for.
+
+        ``stdin`` is True to be written to, or what ``exec`` takes. It yields bytes, or text
+        with ``text``. Without ``hold`` it keeps the sandbox from expiring by its input and
+        output only, not by running.
+        """
+        start: dict[str, Any] = {"command": to_command(command)}
+        start |= {"stdin": stdin is not None and stdin is not False, "hold": hold}
+        given = {"env": None if env is None else dict(env), "cwd": cwd, "timeout": timeout}
+        start |= {key: value for key, value in given.items() if value is not None}
+        path = transport.sandbox_path(self.id, "exec")
+        process = AsyncProcess(self._connection, path, start, text=text, on_line=on_line)
+        return await process.open(None if isinstance(stdin, bool) else stdin)
+
+    async def popen_code(self, code: str, lang: str | None = None, **options: Any) -> AsyncProcess:
+        """Start code in a language and return it running; takes the options of ``popen``."""
+        return await async_open_code(self, code, lang, options)
+
+    async def _collect(
+        self,
+        running: AsyncExecStream | AsyncProcess,
+        on_output: Callable[[str, bytes], object] | None,
+        on_line: Callable[[str, str], object] | None,
+    ) -> ExecResult:
+        """Read a command to its end."""
         pieces: builtins.list[tuple[str, bytes]] = []
-        async with self.stream(command, env=env, cwd=cwd, stdin=stdin, timeout=timeout) as stream:
-            async for piece in stream:
+        lines = LineCaller(on_line) if on_line is not None else None
+        async with running:
+            async for piece in running:
                 pieces.append(piece)
                 if on_output is not None:
                     on_output(*piece)
-        if stream.exit is None:
+                if lines is not None:
+                    lines.feed(*piece)
+        if lines is not None:
+            lines.finish()
+        if running.exit is None:
             raise self._connection.broken()
-        return ExecResult.collect(pieces, stream.exit)
+        return ExecResult.collect(pieces, running.exit)
 
     def stream(
         self,
@@ -188,6 +293,43 @@ class AsyncSandbox(SandboxRecord):
             body["stdin"] = stdin
         path = transport.sandbox_path(self.id, "exec")
         return AsyncExecStream(self._connection, path, body)
+
+    async def detach(
+        self,
+        command: Command,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> AsyncBackground:
+        """Start a command that goes on by itself, and return it as ``processes()`` has it.
+
+        Its newest 256 KiB of output are kept. It does not keep the sandbox from expiring.
+        """
+        body: dict[str, Any] = {"command": to_command(command), "detach": True}
+        given = {"env": None if env is None else dict(env), "cwd": cwd}
+        body |= {key: value for key, value in given.items() if value is not None}
+        lines = self._connection.lines(
+            "POST", transport.sandbox_path(self.id, "exec"), body=body, timeout=transport.CALL_LINES
+        )
+        try:
+            async for line in lines:
+                if "pid" in line:
+                    data = {"pid": line["pid"], "command": body["command"], "kind": "detached"}
+                    return AsyncBackground(self._connection, self.id, data)
+        finally:
+            await lines.aclose()
+        raise self._connection.broken()
+
+    async def processes(self) -> builtins.list[AsyncBackground]:
+        """Return the commands that run in it, and the detached ones that ended last."""
+        path = transport.sandbox_path(self.id, "processes")
+        answer = await self._connection.call("GET", path)
+        found = answer.get("processes", [])
+        return [AsyncBackground(self._connection, self.id, data) for data in found]
+
+    def process(self, pid: int) -> AsyncBackground:
+        """Return a command by its number in the sandbox, to attach to or signal; asks nothing."""
+        return AsyncBackground(self._connection, self.id, {"pid": pid})
 
     async def logs(
         self, *, follow: bool = False, tail: int | None = None, since: float | None = None
@@ -254,11 +396,3 @@ def connection_of(client: AsyncClient | None) -> AsyncConnection:
 def to_command(command: Command) -> list[str]:
     """Return the argument list of a command; text is run by a shell."""
     return ["sh", "-c", command] if isinstance(command, str) else list(command)
-
-
-def sandbox_of(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``sandbox`` object of an answer."""
-    data = answer.get("sandbox")
-    if not isinstance(data, dict):
-        raise not_understood()
-    return data

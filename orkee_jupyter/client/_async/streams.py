@@ -23,12 +23,19 @@ class AsyncExecStream:
     The command starts at the first piece asked for. Closing the stream ends the command.
     """
 
-    def __init__(self, connection: AsyncConnection, path: str, body: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        path: str,
+        body: Mapping[str, Any] | None,
+        method: str = "POST",
+    ) -> None:
         self.pid: int | None = None  #: of the command in the sandbox, once it runs
         self.exit: Exit | None = None  #: how it ended, None while it runs
         self._connection = connection
         self._path = path
         self._body = body
+        self._method = method
         self._pieces = self._read()
 
     @property
@@ -53,10 +60,14 @@ class AsyncExecStream:
         await self._pieces.aclose()
 
     async def _read(self) -> AsyncGenerator[tuple[str, bytes]]:
-        lines = self._connection.lines("POST", self._path, body=self._body, timeout=transport.EXEC)
+        lines = self._connection.lines(
+            self._method, self._path, body=self._body, timeout=transport.EXEC
+        )
         try:
             async for line in lines:
-                if "stream" in line:
+                if line.get("stream") == "dropped":
+                    yield "stderr", f"[{line.get('bytes')} bytes are missing here]\n".encode()
+                elif "stream" in line:
                     yield str(line["stream"]), to_bytes(line)
                 elif "exit_code" in line:
                     self.exit = to_exit(line)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 from .. import transport
 from ..discovery import Address, find, may_answer
 from ..results import not_understood
-from ..waiting import in_thread
+from ..waiting import each, in_thread
 
 Params = Sequence[tuple[str, str]]
 
@@ -79,6 +79,39 @@ class Connection:
         finally:
             response.close()
 
+    def upload(
+        self, path: str, data: bytes | Iterable[bytes], *, params: Params = ()
+    ) -> dict[str, Any]:
+        """Send bytes as they come, and return the JSON object of the answer.
+
+        Raises OrkeeError as the server says. Leaving it early closes the connection, which
+        the server takes as the end of the wish.
+        """
+        content = data if isinstance(data, bytes) else each(data)
+        response, address = self._send(
+            "PUT", path, None, params, transport.TRANSFER, content=content
+        )
+        try:
+            with transport.translated(address):
+                return transport.decode(response.read())
+        finally:
+            response.close()
+
+    def download(self, path: str, *, params: Params = ()) -> Generator[bytes]:
+        """Yield the bytes of an answer as they come. Raises OrkeeError if it breaks off."""
+        response, address = self._send("GET", path, None, params, transport.TRANSFER)
+        try:
+            with transport.translated(address):
+                for chunk in response.iter_bytes():
+                    if chunk:
+                        yield chunk
+        finally:
+            response.close()
+
+    def reach(self) -> Address:
+        """Return the address of a server that accepts connections, starting one if need be."""
+        return (self._open(start=True))[1]
+
     def broken(self) -> OrkeeError:
         """Return the error for a stream without its last line."""
         return transport.broken(self._address) if self._address else not_understood()
@@ -106,11 +139,14 @@ class Connection:
         params: Params,
         timeout: httpx.Timeout,
         start: bool = True,
+        content: bytes | Iterator[bytes] | None = None,
     ) -> tuple[httpx.Response, Address]:
         """Return the open response and the server's address, or raise the server's problem."""
-        content = None if body is None else transport.encode(body)
         headers = {"Accept": "application/json" if timeout is transport.CALL else transport.NDJSON}
         if content is not None:
+            headers["Content-Type"] = "application/octet-stream"
+        elif body is not None:
+            content = transport.encode(body)
             headers["Content-Type"] = "application/json"
         options: dict[str, Any] = {"content": content, "headers": headers, "timeout": timeout}
         if params:

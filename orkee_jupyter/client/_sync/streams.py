@@ -24,12 +24,19 @@ class ExecStream:
     The command starts at the first piece asked for. Closing the stream ends the command.
     """
 
-    def __init__(self, connection: Connection, path: str, body: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        path: str,
+        body: Mapping[str, Any] | None,
+        method: str = "POST",
+    ) -> None:
         self.pid: int | None = None  #: of the command in the sandbox, once it runs
         self.exit: Exit | None = None  #: how it ended, None while it runs
         self._connection = connection
         self._path = path
         self._body = body
+        self._method = method
         self._pieces = self._read()
 
     @property
@@ -54,10 +61,14 @@ class ExecStream:
         self._pieces.close()
 
     def _read(self) -> Generator[tuple[str, bytes]]:
-        lines = self._connection.lines("POST", self._path, body=self._body, timeout=transport.EXEC)
+        lines = self._connection.lines(
+            self._method, self._path, body=self._body, timeout=transport.EXEC
+        )
         try:
             for line in lines:
-                if "stream" in line:
+                if line.get("stream") == "dropped":
+                    yield "stderr", f"[{line.get('bytes')} bytes are missing here]\n".encode()
+                elif "stream" in line:
                     yield str(line["stream"]), to_bytes(line)
                 elif "exit_code" in line:
                     self.exit = to_exit(line)
