@@ -81,7 +81,13 @@ class _Meter:
 
 
 class _Half:
-    """One direction between two non-blocking sockets. ``done`` holds its end, or what broke it."""
+    """One direction between two non-blocking sockets. ``done`` holds its end, or what broke it.
+
+    ``other`` is the other direction, once there is one. It breaks along: a socket tells of
+    a reset once only, so what it tells the other direction next would look like a clean end.
+    """
+
+    other: _Half | None = None
 
     def __init__(
         self, source: socket.socket, sink: socket.socket, meter: _Meter, first: bytes = b""
@@ -147,10 +153,12 @@ class _Half:
         self.done.set_result(None)
 
     def _break(self, error: OSError) -> None:
-        self._loop.remove_reader(self._source)
-        self._loop.remove_writer(self._sink)
-        self.done.set_exception(error)
-        self.done.exception()  # the other half may have been the one to be asked
+        for half in (self, self.other):
+            if half is not None and not half.done.done():
+                self._loop.remove_reader(half._source)
+                self._loop.remove_writer(half._sink)
+                half.done.set_exception(error)
+                half.done.exception()  # the other half may have been the one to be asked
 
 
 async def _join_raw(
@@ -170,6 +178,7 @@ async def _join_raw(
         if first is None:
             return False
         halves.append(_Half(client, inside, meter, first))
+        halves[0].other, halves[1].other = halves[1], halves[0]
         waits: set[asyncio.Future[Any]] = {lost, *(half.done for half in halves)}
         while lost in waits and len(waits) > 1:
             done, waits = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
