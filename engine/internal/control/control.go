@@ -24,12 +24,17 @@ const (
 // Request is the one line of a client.
 type Request struct {
 	Op string `json:"op"`
+	// Of "limit": whose, and what it may use; 0 is no limit.
+	Sandbox string  `json:"sandbox"`
+	Memory  int64   `json:"memory"` // bytes
+	Pids    int     `json:"pids"`   // processes and threads
+	CPUs    float64 `json:"cpus"`   // processors' time
 }
 
 // Handler does what a request asks. The file, if any, goes to the client and is
 // closed then. hold, if any, is called after the answer was sent; the
 // connection is closed when it returns.
-type Handler func(Request) (answer any, file *os.File, hold func(io.Reader))
+type Handler func(Request) (answer any, file *os.File, hold func(io.ReadWriter))
 
 // Failure is the answer to what could not be done.
 type Failure struct {
@@ -84,7 +89,8 @@ func serve(conn *net.UnixConn, handle Handler) {
 
 type eof struct{}
 
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
+func (eof) Read([]byte) (int, error)  { return 0, io.EOF }
+func (eof) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func read(r io.Reader) (Request, error) {
 	line, err := bufio.NewReaderSize(io.LimitReader(r, lineLimit), lineLimit).ReadSlice('\n')
@@ -109,6 +115,7 @@ func write(conn *net.UnixConn, answer any, file *os.File) error {
 	}
 	_ = conn.SetWriteDeadline(time.Now().Add(lineTimeout))
 	_, _, err = conn.WriteMsgUnix(append(line, '\n'), rights, nil)
+	_ = conn.SetWriteDeadline(time.Time{})
 	return err
 }
 

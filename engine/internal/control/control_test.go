@@ -45,7 +45,7 @@ func ask(t *testing.T, conn *net.UnixConn, line string) map[string]any {
 	return object
 }
 
-func echo(request Request) (any, *os.File, func(io.Reader)) {
+func echo(request Request) (any, *os.File, func(io.ReadWriter)) {
 	return map[string]string{"op": request.Op}, nil, nil
 }
 
@@ -65,8 +65,8 @@ func TestWhatIsNoRequestIsRefused(t *testing.T) {
 
 func TestHoldEndsWithTheClient(t *testing.T) {
 	released := make(chan struct{})
-	conn := dial(t, func(Request) (any, *os.File, func(io.Reader)) {
-		return true, nil, func(r io.Reader) {
+	conn := dial(t, func(Request) (any, *os.File, func(io.ReadWriter)) {
+		return true, nil, func(r io.ReadWriter) {
 			_, _ = io.Copy(io.Discard, r)
 			close(released)
 		}

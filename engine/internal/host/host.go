@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/orkee/orkee-jupyter/engine/internal/assemble"
+	"github.com/orkee/orkee-jupyter/engine/internal/cgroups"
 	"github.com/orkee/orkee-jupyter/engine/internal/control"
 	"github.com/orkee/orkee-jupyter/engine/internal/link"
 	"github.com/orkee/orkee-jupyter/engine/internal/settings"
@@ -38,6 +39,8 @@ type Supervisor struct {
 	stop    chan string // the reason
 	settled chan struct{}
 	leases  *leases
+	tree    *cgroups.Tree // nil without
+	cgroups string
 
 	mu      sync.Mutex
 	state   string // starting, ready, stopping, failed
@@ -80,6 +83,12 @@ func Run(config *settings.Config) error {
 		config: config, id: id, stop: make(chan string, 8), settled: make(chan struct{}),
 		state: "starting", started: time.Now(), replies: map[int]chan answer{},
 	}
+	s.findCgroups()
+	defer func() {
+		if s.tree != nil {
+			s.tree.Close()
+		}
+	}()
 	s.leases = newLeases(time.Duration(config.IdleTimeout * float64(time.Second)))
 	engine, err := listen(config.EngineSocket())
 	if err != nil {

@@ -26,6 +26,7 @@ type Status struct {
 	Network   string  `json:"network"`
 	Registry  string  `json:"registry"`
 	Gateway   string  `json:"gateway"`
+	Cgroups   string  `json:"cgroups"`
 	Version   string  `json:"version"`
 	Rootless  bool    `json:"rootless"`
 	FirstUID  int     `json:"first_uid"` // whom the containers' root is on the host
@@ -113,7 +114,7 @@ func (s *Supervisor) ask(kind string) (answer, error) {
 }
 
 // handle does one operation of the control socket.
-func (s *Supervisor) handle(request control.Request) (any, *os.File, func(io.Reader)) {
+func (s *Supervisor) handle(request control.Request) (any, *os.File, func(io.ReadWriter)) {
 	switch request.Op {
 	case "status":
 		return s.status(), nil, nil
@@ -124,20 +125,22 @@ func (s *Supervisor) handle(request control.Request) (any, *os.File, func(io.Rea
 		s.stop <- "asked to"
 		// The connection stays open until this process has ended: its end says
 		// that nothing is left.
-		return map[string]any{"ok": true}, nil, func(io.Reader) { select {} }
+		return map[string]any{"ok": true}, nil, func(io.ReadWriter) { select {} }
 	case "lease":
 		release := s.leases.take()
-		return map[string]any{"ok": true}, nil, func(r io.Reader) {
+		return map[string]any{"ok": true}, nil, func(r io.ReadWriter) {
 			defer release()
 			_, _ = io.Copy(io.Discard, r) // until the client lets go
 		}
 	case "listener":
 		return s.listener()
+	case "limit":
+		return s.limit(request)
 	}
 	return control.Failure{Error: "unknown operation " + strconv.Quote(request.Op)}, nil, nil
 }
 
-func (s *Supervisor) listener() (any, *os.File, func(io.Reader)) {
+func (s *Supervisor) listener() (any, *os.File, func(io.ReadWriter)) {
 	if state := s.status().State; state != "ready" {
 		return control.Failure{Error: "the engine is " + state}, nil, nil
 	}
@@ -159,7 +162,7 @@ func (s *Supervisor) status() Status {
 		OK: s.state != "failed", State: s.state, Error: s.failure, Ready: s.state == "ready",
 		PID: os.Getpid(), InitPID: s.first, EnginePID: enginePID(s.first),
 		StartedAt: float64(s.started.UnixMilli()) / 1000,
-		Network:   s.network, Registry: s.mirror, Gateway: gateway.String(), Version: s.config.Version,
+		Network:   s.network, Registry: s.mirror, Gateway: gateway.String(), Cgroups: s.cgroups, Version: s.config.Version,
 		Rootless: !s.id.root, FirstUID: s.id.uids.Start,
 		Leases: s.leases.count(), Idle: s.config.IdleTimeout,
 	}

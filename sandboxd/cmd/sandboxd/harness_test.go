@@ -307,9 +307,10 @@ func (p *peer) closed() {
 	}
 }
 
-// isPorts tells a notice of ports, which may come at any time.
+// isPorts tells a notice of ports or usage, which may come at any time.
 func isPorts(f wire.Frame) bool {
-	return f.Type == wire.Notice && bytes.Contains(f.Payload, []byte(`"event":"ports"`))
+	return f.Type == wire.Notice && (bytes.Contains(f.Payload, []byte(`"event":"ports"`)) ||
+		bytes.Contains(f.Payload, []byte(`"event":"stats"`)))
 }
 
 // resetCode expects a RESET, the end behind it, and returns its code.

@@ -13,11 +13,14 @@ import (
 	"time"
 
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/files"
+	"github.com/orkee/orkee-jupyter/sandboxd/internal/limits"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/link"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/logbuf"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/ports"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/run"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/supervise"
+	"github.com/orkee/orkee-jupyter/sandboxd/internal/terminal"
+	"github.com/orkee/orkee-jupyter/sandboxd/internal/usage"
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/wire"
 )
 
@@ -34,7 +37,9 @@ type Daemon struct {
 	table    *supervise.Table
 	commands *run.Commands
 	ports    *ports.Watcher
+	shells   *terminal.Terminals
 	log      *logbuf.Buffer
+	meter    *usage.Meter
 	env      map[string]string // the container's own
 	home     string            // the folder that sandboxd was started in
 
@@ -43,6 +48,8 @@ type Daemon struct {
 	params  wire.StartParams
 	main    *mainCommand // nil without one
 	session *link.Session
+	guard   *limits.Guard     // nil without limits
+	broken  *wire.LimitNotice // nil while none is
 
 	stop    sync.Once
 	stopped chan struct{}
@@ -55,8 +62,9 @@ func New(home string) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	commands := run.NewCommands(table)
 	return &Daemon{
-		table: table, commands: run.NewCommands(table), ports: watcher, log: logbuf.New(logLimit), env: supervise.ContainerEnv(), home: home,
+		table: table, commands: commands, shells: terminal.New(table, commands), ports: watcher, log: logbuf.New(logLimit), meter: usage.NewMeter(), env: supervise.ContainerEnv(), home: home,
 		stopped: make(chan struct{}),
 	}, nil
 }
@@ -85,6 +93,8 @@ func (d *Daemon) Connected(s *link.Session) {
 	if d.main != nil {
 		go d.main.announce(s)
 	}
+	go d.tellBreach(s)
+	go d.tellStats(s)
 	go d.ports.Watch(s.Done(), func(found []wire.Listener) error {
 		return s.Control.WriteJSON(wire.Notice, wire.PortsNotice{Event: "ports", Listening: found})
 	})
@@ -107,6 +117,10 @@ func (d *Daemon) Request(s *link.Session, r wire.RequestMessage) {
 		}
 	case "signal":
 		reply(s, r.ID, struct{}{}, d.signal(r.Params))
+	case "limit":
+		reply(s, r.ID, struct{}{}, d.limit(r.Params))
+	case "stats":
+		go func() { reply(s, r.ID, d.sample(), nil) }()
 	case "processes":
 		reply(s, r.ID, map[string]any{"processes": d.commands.List()}, nil)
 	case "kill":
@@ -232,6 +246,7 @@ func (d *Daemon) kill(raw json.RawMessage) error {
 // server has what they said.
 func (d *Daemon) Stop(grace time.Duration, told func()) {
 	d.stop.Do(func() {
+		d.unguard()
 		d.table.StopAll(grace)
 		d.mu.Lock()
 		main, session := d.main, d.session
@@ -272,6 +287,15 @@ func (d *Daemon) Stream(conn *wire.Conn, open wire.OpenMessage) {
 		} else {
 			d.commands.Serve(conn, request)
 		}
+	case "terminal":
+		request, err := d.execRequest(open)
+		if err != nil {
+			conn.Refuse(wire.Fault(err))
+			return
+		}
+		d.shells.Serve(conn, terminal.Request{
+			TerminalFields: open.TerminalFields, Command: request.Command, Credit: open.Credit, Seen: open.After,
+		})
 	case "attach":
 		d.commands.Attach(conn, open.Pid, open.Credit)
 	case "port":

@@ -78,7 +78,7 @@ func (m *mainCommand) announce(s *link.Session) {
 	m.told = s
 	code, signal, took := m.proc.Exit()
 	_ = s.Control.WriteJSON(wire.Notice, wire.ExitNotice{
-		Event: "exit", ExitCode: code, Signal: signal, DurationMS: took.Milliseconds(), LastSeq: m.lastSeq,
+		Event: "exit", ExitCode: code, Signal: signal, DurationMS: took.Milliseconds(), LastSeq: m.lastSeq, Limit: m.proc.Limit(),
 	})
 }
 

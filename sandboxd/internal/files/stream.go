@@ -65,11 +65,12 @@ func (s *stream) finish(err error) {
 
 func (s *stream) abort() {
 	s.ending.Do(func() {
+		// First, so that Read, woken by the rest, does not take the break for the end.
+		close(s.over)
 		s.credit.Close()
 		if s.inbox != nil {
 			s.inbox.Close()
 		}
-		close(s.over)
 	})
 }
 

@@ -33,6 +33,7 @@ type entry struct {
 	proc    *supervise.Process
 	args    []string
 	kind    string // "main", "exec", "detached" …
+	name    string // of a terminal
 	started time.Time
 	ring    *ring         // nil unless detached
 	over    chan struct{} // of a detached one: it has ended and its output is in the ring
@@ -43,7 +44,12 @@ func NewCommands(table *supervise.Table) *Commands { return &Commands{table: tab
 
 // Track lists a running command until forget is called.
 func (c *Commands) Track(proc *supervise.Process, args []string, kind string) (forget func()) {
-	e := c.add(&entry{proc: proc, args: args, kind: kind, started: time.Now()})
+	return c.TrackAs(proc, args, kind, "")
+}
+
+// TrackAs lists a running command that has a name until forget is called.
+func (c *Commands) TrackAs(proc *supervise.Process, args []string, kind, name string) (forget func()) {
+	e := c.add(&entry{proc: proc, args: args, kind: kind, name: name, started: time.Now()})
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -171,7 +177,7 @@ func (c *Commands) List() []wire.ProcessInfo {
 	found := []wire.ProcessInfo{}
 	for _, e := range c.all[max(0, len(c.all)-mostListed):] {
 		info := wire.ProcessInfo{
-			Pid: e.proc.Pid, Command: shorten(e.args), Kind: e.kind,
+			Pid: e.proc.Pid, Command: shorten(e.args), Kind: e.kind, Name: e.name,
 			StartedMS: e.started.UnixMilli(), Running: !e.hasEnded(),
 		}
 		if !info.Running {

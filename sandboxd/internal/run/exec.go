@@ -97,7 +97,7 @@ func (s *stream) tellExit() {
 	code, signal, took := s.proc.Exit()
 	s.finished.Store(true)
 	_ = s.conn.WriteJSON(wire.Exit, wire.ExitMessage{
-		ExitCode: code, Signal: signal, TimedOut: s.timedOut.Load(), DurationMS: took.Milliseconds(),
+		ExitCode: code, Signal: signal, TimedOut: s.timedOut.Load(), DurationMS: took.Milliseconds(), Limit: s.proc.Limit(),
 	})
 }
 

@@ -18,20 +18,27 @@ type Command struct {
 	Env   []string // complete
 	Dir   string   // absolute
 	Stdin bool     // a pipe instead of /dev/null
+
+	Terminal *Size // a terminal of its own instead of pipes, nil for none
 }
 
-// Process is a command that was started; it leads a process group of its own.
+// Process is a command that was started; it leads a process group of its own, and with
+// a terminal a session too.
 type Process struct {
 	Pid    int
 	Stdin  *os.File // nil without Command.Stdin
 	Stdout *os.File
 	Stderr *os.File
 
+	Terminal *os.File // with Command.Terminal, and then the only one
+	peer     *os.File // the command's end, held while it runs
+
 	table    *Table
 	started  time.Time
 	ended    time.Time
 	status   syscall.WaitStatus
-	groupEnd bool // no member was left when the leader was reaped
+	limit    string // the broken one, if one was when it ended
+	groupEnd bool   // no member was left when the leader was reaped
 	done     chan struct{}
 }
 
@@ -42,8 +49,10 @@ func (t *Table) Start(c Command) (*Process, error) {
 		return nil, err
 	}
 	p := &Process{table: t, done: make(chan struct{})}
-	theirs, err := p.pipes(c.Stdin)
-	defer closeAll(theirs)
+	theirs, err := p.files(c)
+	if c.Terminal == nil {
+		defer closeAll(theirs)
+	}
 	if err != nil {
 		p.CloseFiles()
 		return nil, wire.Fail("failed", err.Error())
@@ -54,13 +63,20 @@ func (t *Table) Start(c Command) (*Process, error) {
 		// Pdeathsig: nothing may go on unseen, should sandboxd be killed.
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
-	for _, fd := range theirs {
-		attr.Files = append(attr.Files, uintptr(fd))
+	if c.Terminal != nil {
+		// A session of its own, which the terminal on descriptor 0 controls.
+		attr.Sys = &syscall.SysProcAttr{Setsid: true, Setctty: true, Pdeathsig: syscall.SIGKILL}
+	}
+	for i := range 3 {
+		attr.Files = append(attr.Files, uintptr(theirs[i]))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.stopping {
 		p.CloseFiles()
+		if t.broken != "" {
+			return nil, wire.Fail("limit", t.broken)
+		}
 		return nil, errStopping
 	}
 	p.started = time.Now()
@@ -71,6 +87,15 @@ func (t *Table) Start(c Command) (*Process, error) {
 	}
 	t.procs[p.Pid] = p
 	return p, nil
+}
+
+// files fills in this end's files and returns the command's three descriptors.
+func (p *Process) files(c Command) ([]int, error) {
+	if c.Terminal == nil {
+		return p.pipes(c.Stdin)
+	}
+	peer, err := p.terminal(*c.Terminal)
+	return []int{peer, peer, peer}, err
 }
 
 // pipes fills in this end's files and returns the command's three descriptors.
@@ -138,8 +163,11 @@ func startFailure(c Command, path string, err error) error {
 
 // end is called by the reaper, once.
 func (p *Process) end(status syscall.WaitStatus) {
-	p.status, p.ended = status, time.Now()
+	p.status, p.ended, p.limit = status, time.Now(), p.table.broken
 	p.groupEnd = errors.Is(syscall.Kill(-p.Pid, 0), syscall.ESRCH)
+	if p.peer != nil {
+		_ = p.peer.Close() // now the output has an end
+	}
 	close(p.done)
 }
 
@@ -155,6 +183,9 @@ func (p *Process) Exit() (code int, signal *string, duration time.Duration) {
 	}
 	return p.status.ExitStatus(), nil, duration
 }
+
+// Limit returns the limit that was broken before an ended command ended, "" if none was.
+func (p *Process) Limit() string { return p.limit }
 
 // Signal signals the process group, also what the leader left behind in it.
 func (p *Process) Signal(s syscall.Signal) {
@@ -174,7 +205,7 @@ func (p *Process) SignalThenKill(s syscall.Signal, after time.Duration) {
 
 // CloseFiles closes this end of the pipes.
 func (p *Process) CloseFiles() {
-	for _, f := range []*os.File{p.Stdin, p.Stdout, p.Stderr} {
+	for _, f := range []*os.File{p.Stdin, p.Stdout, p.Stderr, p.Terminal, p.peer} {
 		if f != nil {
 			_ = f.Close()
 		}

@@ -27,6 +27,7 @@ type Table struct {
 	mu       sync.Mutex
 	procs    map[int]*Process
 	stopping bool
+	broken   string        // the limit that was broken
 	empty    chan struct{} // closed and replaced whenever no child is left
 }
 
@@ -100,11 +101,26 @@ func (t *Table) StopAll(grace time.Duration) {
 	}
 	// Repeated, since a dying parent may just have forked.
 	for range 100 {
-		for _, each := range descendants() {
-			_ = syscall.Kill(each.pid, syscall.SIGKILL)
-		}
+		killAll()
 		if t.waitEmpty(50 * time.Millisecond) {
 			return
+		}
+	}
+}
+
+// killAll kills until a look finds nobody new: whoever forks all the time is faster than
+// one round, but not than many. A group's signal reaches its newest members too.
+func killAll() {
+	seen := map[int]bool{}
+	for fresh := true; fresh; {
+		fresh = false
+		members := descendants()
+		for _, each := range members {
+			fresh = fresh || !seen[each.pid]
+			seen[each.pid] = true
+		}
+		for _, target := range targets(members) {
+			_ = syscall.Kill(target, syscall.SIGKILL)
 		}
 	}
 }
@@ -176,6 +192,13 @@ func descendants() []member {
 		found = append(found, children[found[i].pid]...)
 	}
 	return found
+}
+
+// Break notes that a limit was broken: all end for it, and nothing starts any more.
+func (t *Table) Break(limit string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopping, t.broken = true, limit
 }
 
 var errStopping = wire.Fail("stopping", "the sandbox is being stopped")

@@ -38,6 +38,16 @@ type OpenMessage struct {
 	Pid       int               `json:"pid"`
 	FileFields
 	Path string `json:"path"`
+	TerminalFields
+}
+
+// TerminalFields are the fields of OPEN that only a terminal stream has.
+type TerminalFields struct {
+	Name    string `json:"name"`
+	New     bool   `json:"new"`
+	Attach  bool   `json:"attach"`
+	Rows    int    `json:"rows"`
+	Columns int    `json:"columns"`
 }
 
 // FileFields are the fields of OPEN that only a files stream has.
@@ -59,6 +69,17 @@ type OpenedMessage struct {
 	Credit int  `json:"credit"`
 	Pid    int  `json:"pid,omitempty"`
 	Raw    bool `json:"raw,omitempty"`
+
+	Name       string `json:"name,omitempty"`
+	Reattached bool   `json:"reattached,omitempty"`
+	Position   int64  `json:"position,omitempty"`
+	Replay     int64  `json:"replay,omitempty"`
+}
+
+// ResizeMessage is the payload of RESIZE.
+type ResizeMessage struct {
+	Rows    int `json:"rows"`
+	Columns int `json:"columns"`
 }
 
 // SignalMessage is the payload of SIGNAL and the params of the request signal.
@@ -72,6 +93,7 @@ type ExitMessage struct {
 	Signal     *string `json:"signal"`
 	TimedOut   bool    `json:"timed_out"`
 	DurationMS int64   `json:"duration_ms"`
+	Limit      string  `json:"limit,omitempty"` // the one for whose breach it was ended
 }
 
 // ExitNotice is the NOTICE that the main command has ended.
@@ -81,6 +103,7 @@ type ExitNotice struct {
 	Signal     *string `json:"signal"`
 	DurationMS int64   `json:"duration_ms"`
 	LastSeq    int64   `json:"last_seq"`
+	Limit      string  `json:"limit,omitempty"` // likewise
 }
 
 // PortsNotice is the NOTICE of the ports that are listened on.
@@ -127,6 +150,7 @@ type ProcessInfo struct {
 	Pid        int      `json:"pid"`
 	Command    []string `json:"command"`
 	Kind       string   `json:"kind"`
+	Name       string   `json:"name,omitempty"` // of a terminal
 	StartedMS  int64    `json:"started_ms"`
 	Running    bool     `json:"running"`
 	ExitCode   int      `json:"exit_code"`
