@@ -117,7 +117,7 @@ def _print_status(facts: Mapping[str, Any]) -> None:
     if chosen is None:
         print("No engine can be used.")
     else:
-        print(f"In use: {cell(chosen)} (Dagger {cell(facts.get('version'))})")
+        print(f"In use: {cell(_named(facts))} (Dagger {cell(facts.get('version'))})")
         native = facts.get("native") if chosen == "native" else None
         known = {"address": facts.get("runner_host"), **(native or {})}
         for name in ("address", "state", "network", "registry", "pid"):
@@ -131,6 +131,15 @@ def _print_status(facts: Mapping[str, Any]) -> None:
     print_table(["ENGINE", "USABLE", "WHY"], rows)
     if facts.get("remedy"):
         print(f"\n{cell(facts['remedy'])}")
+
+
+def _named(facts: Mapping[str, Any]) -> str:
+    """Return what the engine in use is; of a configured one, what its address says."""
+    chosen = str(facts.get("chosen"))
+    scheme = str(facts.get("runner_host") or "").partition(":")[0]
+    tool = chosen if chosen != "configured" else scheme.partition("-")[0]
+    name = {"docker": "Docker", "podman": "Podman"}.get(tool, chosen)
+    return f"{name}, as configured" if chosen == "configured" and name != chosen else name
 
 
 def _of_server() -> Mapping[str, Any] | None:

@@ -57,7 +57,8 @@ def split(words: list[str]) -> tuple[list[str], list[str] | None]:
 
     Done before parsing, for ``create -- node`` must not take ``node`` for a template.
     """
-    if words[:1] != ["sandbox"] or words[1:2] not in (["create"], ["exec"]) or "--" not in words:
+    takes = words[:1] == ["sandbox"] and words[1:2] in (["create"], ["exec"], ["shell"])
+    if not takes or "--" not in words:
         return words, None
     place = words.index("--")
     return words[:place], words[place + 1 :]

@@ -38,5 +38,5 @@ def wait(
 def link(ref: Ref, port: Annotated[int, typer.Argument(metavar="PORT", min=1, max=65535)]) -> None:
     """Print a link to a port through the server, which needs no login for an hour or so."""
     with Progress("asking the server"):
-        found = servers.get(ref).proxy_link(port)
+        found = servers.get(ref).proxy_link(port, full=True)
     print(cell(found))

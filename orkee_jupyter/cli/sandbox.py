@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from . import files, ports, processes, servers, streams, values
+from . import files, ports, processes, servers, shell, stats, streams, values
 from .output import cell, print_facts, print_json, print_table, until
 from .progress import Progress
 from .report import reported
@@ -22,7 +22,9 @@ app.command("wait")(ports.wait)
 app.command("link")(ports.link)
 app.command("ps")(processes.ps)
 app.command("attach")(processes.attach)
+app.command("shell")(shell.shell)
 app.command("kill")(processes.kill)
+app.command("stats")(stats.stats)
 
 _AT_ONCE = 8  # stops under way
 RUNNING = ["creating", "active", "paused"]
@@ -69,7 +71,17 @@ def create(
         list[str] | None,
         typer.Option(metavar="CONDITION", help="Until port:N, http:N/PATH, log:REGEX, exec:CMD."),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds of the waiting.")] = 60.0,
+    wait_timeout: Annotated[float, typer.Option(help="Seconds of the waiting.")] = 60.0,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="At most so much memory: 256m, 1.5g.")
+    ] = None,
+    cpus: Annotated[
+        float | None, typer.Option(help="At most so many processors' time: 1.5.")
+    ] = None,
+    pids: Annotated[int | None, typer.Option(help="At most so many processes and threads.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End it after so long in any case: 90, 30m.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start a sandbox. Its main command stands behind --: orkee sandbox create node -- node x.js"""
@@ -90,7 +102,11 @@ def create(
             mount=mount,
             gitignore=gitignore,
             wait=wait or (),
-            wait_timeout=timeout,
+            wait_timeout=wait_timeout,
+            timeout=timeout,
+            memory=memory,
+            cpus=cpus,
+            pids=pids,
             on_progress=progress,
         )
     if as_json:
@@ -220,7 +236,7 @@ def _stopped(sandbox: Sandbox) -> bool:
 
 
 def _print_sandboxes(found: list[Sandbox]) -> None:
-    heads = ("ID", "NAME", "STATUS", "TEMPLATE", "PROJECT", "URL", "ENDS IN")
+    heads = ("ID", "NAME", "STATUS", "TEMPLATE", "PROJECT", "CPU", "MEMORY", "URL", "ENDS IN")
     print_table(
         heads,
         [
@@ -230,6 +246,7 @@ def _print_sandboxes(found: list[Sandbox]) -> None:
                 sandbox.status,
                 sandbox.template,
                 sandbox.project,
+                *stats.short(sandbox),
                 sandbox.host_url,
                 until(sandbox.expires_at) if sandbox.status in RUNNING else None,
             )

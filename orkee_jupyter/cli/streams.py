@@ -68,7 +68,7 @@ def exec_(
         _print_detached(sandbox, command, options, as_json)
         return
     options["stdin"] = None if no_stdin else open_stdin()
-    code = _print_result(sandbox, command, options) if as_json else _run(sandbox, command, options)
+    code = _print_result(sandbox, command, options) if as_json else run(sandbox, command, options)
     raise typer.Exit(code)
 
 
@@ -110,7 +110,7 @@ def open_stdin() -> IO[bytes] | None:
     return None
 
 
-def _run(sandbox: Sandbox, command: list[str], options: dict[str, Any]) -> int:
+def run(sandbox: Sandbox, command: list[str], options: dict[str, Any]) -> int:
     # Streamed to the command as it comes where there is something to stream.
     piped = options["stdin"] is not None
     running = sandbox.popen(command, **options) if piped else sandbox.stream(command, **options)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orkee_jupyter.sandbox.errors import OrkeeError
-    from orkee_jupyter.sandbox.model import Exit, FileEntry, LogEntry
+    from orkee_jupyter.sandbox.model import Exit, FileEntry, LogEntry, show_bytes
+    from orkee_jupyter.sandbox.usage import Stats
 
     from ._async.background import AsyncBackground
     from ._async.client import AsyncClient
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from ._async.process import AsyncProcess
     from ._async.sandbox import AsyncSandbox
     from ._async.streams import AsyncExecStream, AsyncLogStream
+    from ._async.terminal import AsyncTerminal
     from ._sync.background import Background
     from ._sync.client import Client
     from ._sync.files import Files
     from ._sync.process import Process
     from ._sync.sandbox import Sandbox
     from ._sync.streams import ExecStream, LogStream
+    from ._sync.terminal import Terminal
     from .results import ExecResult
     from .transfers import FileChange, Pushed, Synced
     from .unpacking import Pulled
@@ -36,6 +39,7 @@ __all__ = [
     "AsyncLogStream",
     "AsyncProcess",
     "AsyncSandbox",
+    "AsyncTerminal",
     "Background",
     "Client",
     "ExecResult",
@@ -51,7 +55,10 @@ __all__ = [
     "Pulled",
     "Pushed",
     "Sandbox",
+    "Stats",
     "Synced",
+    "Terminal",
+    "show_bytes",
 ]
 
 _HOMES = {
@@ -63,6 +70,7 @@ _HOMES = {
     "AsyncLogStream": "orkee_jupyter.client._async.streams",
     "AsyncProcess": "orkee_jupyter.client._async.process",
     "AsyncSandbox": "orkee_jupyter.client._async.sandbox",
+    "AsyncTerminal": "orkee_jupyter.client._async.terminal",
     "Client": "orkee_jupyter.client._sync.client",
     "ExecResult": "orkee_jupyter.client.results",
     "ExecStream": "orkee_jupyter.client._sync.streams",
@@ -77,7 +85,10 @@ _HOMES = {
     "Pulled": "orkee_jupyter.client.unpacking",
     "Pushed": "orkee_jupyter.client.transfers",
     "Sandbox": "orkee_jupyter.client._sync.sandbox",
+    "Stats": "orkee_jupyter.sandbox.usage",
     "Synced": "orkee_jupyter.client.transfers",
+    "Terminal": "orkee_jupyter.client._sync.terminal",
+    "show_bytes": "orkee_jupyter.sandbox.model",
 }
 
 

@@ -6,6 +6,8 @@ import importlib
 from typing import Any
 
 from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.model import Limits
+from orkee_jupyter.sandbox.usage import Stats
 
 
 class SandboxRecord:
@@ -125,6 +127,28 @@ class SandboxRecord:
         return int(self._data.get("ttl") or 0)
 
     @property
+    def timeout(self) -> int | None:
+        """How many seconds it may live in all, None for as long as it is used."""
+        return self._data.get("timeout")
+
+    @property
+    def limits(self) -> Limits:
+        """What it may use at most."""
+        given = self._data.get("limits") or {}
+        return Limits(given.get("memory"), given.get("cpus"), given.get("pids"))
+
+    @property
+    def enforced(self) -> dict[str, str]:
+        """Who keeps each limit, while it is active: "outside" (the engine) or "inside"."""
+        return dict(self._data.get("enforced") or {})
+
+    @property
+    def last_stats(self) -> Stats | None:
+        """What it used some seconds before the server was asked; None if that is not known."""
+        given = self._data.get("stats")
+        return None if given is None else Stats.from_json(given)
+
+    @property
     def created_at(self) -> int:
         """When it was made."""
         return int(self._data["created_at"])
@@ -150,3 +174,11 @@ class SandboxRecord:
         except ImportError:
             return {"text/plain": repr(self)}
         return dict(cards.sandbox_card(self))
+
+
+def limits_of(
+    memory: str | int | None, cpus: float | None, pids: int | None
+) -> dict[str, Any] | None:
+    """Return the ``limits`` of a create's body, None without any."""
+    given = {"memory": memory, "cpus": cpus, "pids": pids}
+    return {key: value for key, value in given.items() if value is not None} or None

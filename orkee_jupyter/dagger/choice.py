@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from .. import paths
 from ..sandbox.errors import OrkeeError
@@ -142,7 +142,21 @@ async def _configured(host: str | None) -> Candidate:
         return Candidate("configured", False, f"nothing answers at {host}", host)
     if url.scheme == "tcp" and not await _dials(address=address):
         return Candidate("configured", False, f"nothing answers at {host}", host)
+    tool, _, what = url.scheme.partition("-")
+    if what == "container" and not await _runs(tool, url.netloc, url.query):
+        reason = f"{tool} has no running container {url.netloc!r}"
+        return Candidate("configured", False, reason, host)
     return Candidate("configured", True, f"configured: {host}", host)
+
+
+async def _runs(tool: str, container: str, query: str) -> bool:
+    """Say whether a container runs; a session with one that does not would wait a minute."""
+    if shutil.which(tool) is None:
+        return False
+    context = [f"--context={each}" for each in parse_qs(query).get("context", ())]
+    words = [*context, "inspect", "--format", "{{.State.Running}}", "--", container]
+    _, said = await _ask(tool, *words)
+    return said == "true"
 
 
 async def _dials(path: str | None = None, address: tuple[str, int] | None = None) -> bool:
@@ -179,29 +193,36 @@ async def _native(native: NativeEngine) -> Candidate:
 async def _container_tool(name: str, verb: str, version: str) -> Candidate:
     if shutil.which(name) is None:
         return Candidate(name, False, f"{name} is not installed")
+    code, said = await _ask(name, verb, "--format", version)
+    if code is None:
+        return Candidate(name, False, said)
+    if code != 0:
+        return Candidate(name, False, f"{name} is installed but its service does not answer")
+    return Candidate(name, True, f"{name} {said} answers")
+
+
+async def _ask(name: str, *words: str) -> tuple[int | None, str]:
+    """Return exit code and output of a short command; None and why if there is no answer."""
     # A file, for a pipe stays open as long as any child of the command holds it.
     with tempfile.TemporaryFile() as output:
         try:
             process = await asyncio.create_subprocess_exec(
-                *(name, verb, "--format", version),
+                *(name, *words),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
         except OSError as error:
-            return Candidate(name, False, f"{name} cannot be run: {error.strerror}")
+            return None, f"{name} cannot be run: {error.strerror}"
         try:
             code = await asyncio.wait_for(process.wait(), _PROBE)
         except TimeoutError:
-            return Candidate(name, False, f"{name} does not answer")
+            return None, f"{name} does not answer"
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
-        if code != 0:
-            return Candidate(name, False, f"{name} is installed but its service does not answer")
         output.seek(0)
-        answer = output.read(100).decode(errors="replace").strip()
-    return Candidate(name, True, f"{name} {answer} answers")
+        return code, output.read(100).decode(errors="replace").strip()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagger
@@ -21,6 +22,8 @@ from .failures import translate
 
 START_TIMEOUT = 60.0  # seconds, once the image is there
 STOP_TIMEOUT = 20.0
+CHECK_TIMEOUT = 10.0
+_NOWHERE = "NO_SUCH_VARIABLE_OF_ORKEE"
 EMPTY_TIMEOUT = 60.0
 #: Starts under way at once: more do not finish sooner on an ordinary machine.
 PARALLEL = 4
@@ -36,6 +39,14 @@ TOKEN = "/run/orkee/token"  # noqa: S105 (a path)
 WORKSPACE = "/run/orkee/workspace"
 
 
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A service that runs, and the name that the engine knows it by."""
+
+    service: dagger.Service
+    host_name: asyncio.Task[str]
+
+
 class Containers:
     """Starts and ends the services of one session; used in the SDK's thread only."""
 
@@ -45,7 +56,7 @@ class Containers:
         self._daemon_path = daemon
         self._daemon: asyncio.Task[dagger.FileID] | None = None
         self._slots = asyncio.Semaphore(PARALLEL)
-        self._starting: dict[str, asyncio.Task[dagger.Service]] = {}
+        self._starting: dict[str, asyncio.Task[_Started]] = {}
         self._running: dict[str, dagger.Service] = {}
         self._to_empty: list[tuple[str, asyncio.Future[None]]] = []
         self._emptying: asyncio.Task[None] | None = None
@@ -53,6 +64,21 @@ class Containers:
     def ids(self) -> list[str]:
         """Return the ids of all sandboxes that have a container, or are about to."""
         return [*self._running, *self._starting]
+
+    async def check(self) -> None:
+        """Ask the engine for something of this session; raises OrkeeError ``engine_lost``.
+
+        An engine that was started anew knows the session's name and no more, and still answers.
+        Only a healthy session gets as far as to look for a variable, which is not there.
+        """
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                await self._client.secret(f"env://{_NOWHERE}").plaintext()
+        except dagger.QueryError as error:
+            if _NOWHERE not in str(error) and "not found" not in str(error):
+                raise OrkeeError("engine_lost", "The Dagger engine was started anew.") from error
+        except (dagger.DaggerError, TimeoutError, OSError) as error:
+            raise translate(error) from error
 
     async def start(
         self,
@@ -76,17 +102,16 @@ class Containers:
         # Whoever waits here may be cancelled; what was started is known even so.
         task.add_done_callback(lambda task: self._started(sandbox, task))
         try:
-            service = await asyncio.shield(task)
-            return await service.hostname()
+            return await (await asyncio.shield(task)).host_name
         except (dagger.DaggerError, TimeoutError, OSError) as error:
             raise translate(error) from error
 
-    def _started(self, sandbox: str, task: asyncio.Task[dagger.Service]) -> None:
+    def _started(self, sandbox: str, task: asyncio.Task[_Started]) -> None:
         self._starting.pop(sandbox, None)
         if not task.cancelled() and task.exception() is None:
-            self._running[sandbox] = task.result()
+            self._running[sandbox] = task.result().service
 
-    async def _bring_up(self, definition: ContainerDefinition, base: Base) -> dagger.Service:
+    async def _bring_up(self, definition: ContainerDefinition, base: Base) -> _Started:
         container = await self._define(definition, base)
         async with self._slots:
             filled = base.has_workdir or base.user != ""
@@ -94,7 +119,7 @@ class Containers:
                 await self._fill(definition, base)
             try:
                 async with asyncio.timeout(START_TIMEOUT):
-                    return await container.as_service(args=_command(definition)).start()
+                    return await _start(container.as_service(args=_command(definition)))
             except BaseException:
                 if filled:  # without a container nobody else knows that something is in there
                     with contextlib.suppress(Exception):
@@ -217,6 +242,17 @@ class Containers:
             .with_exec([DAEMON, "empty", *(f"/w/{n}" for n in range(len(sandboxes)))])
             .sync()
         )
+
+
+async def _start(service: dagger.Service) -> _Started:
+    """Start a service. Its name, a query as long as a tenth of the start, is asked meanwhile."""
+    named = asyncio.get_running_loop().create_task(service.hostname())
+    named.add_done_callback(lambda task: task.cancelled() or task.exception())
+    try:
+        return _Started(await service.start(), named)
+    except BaseException:
+        named.cancel()
+        raise
 
 
 def _workspace(client: dagger.Client, sandbox: str) -> dagger.CacheVolume:

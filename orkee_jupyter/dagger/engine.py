@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..sandbox.errors import OrkeeError
-from ..sandbox.ports import ContainerDefinition, Progress
+from ..sandbox.model import Limits
+from ..sandbox.ports import ContainerDefinition, Guard, Progress
 from ..sandboxd.binary import binary
 from . import choice
 from .containers import Containers
@@ -77,9 +78,10 @@ class DaggerEngine:
             self._wanted.add(sandbox)
             try:
                 current = await self._ensure(report)
-                return await current.containers.start(
-                    definition, report, lambda: sandbox in self._wanted
-                )
+                with self._told_apart(current):
+                    return await current.containers.start(
+                        definition, report, lambda: sandbox in self._wanted
+                    )
             except BaseException:
                 self._wanted.discard(sandbox)
                 raise
@@ -91,18 +93,27 @@ class DaggerEngine:
 
         async def run() -> None:
             self._wanted.discard(sandbox_id)
-            if self._current is not None:
-                await self._current.containers.stop(sandbox_id)
+            if (current := self._current) is not None:
+                with self._told_apart(current):
+                    await current.containers.stop(sandbox_id)
 
         if not self._closing:  # else it ends with all others
             await self._thread.call(run())
+
+    async def limit(self, sandbox_id: str, limits: Limits) -> Guard | None:
+        """Have the native engine's supervisor enforce limits; None with another engine."""
+        current = self._current
+        if current is None or current.candidate.kind != "native":
+            return None
+        return await self._native.limit(sandbox_id, limits)
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume, starting the engine if need be."""
 
         async def run() -> None:
             current = await self._ensure(lambda _: None)
-            await current.containers.empty(sandbox_id)
+            with self._told_apart(current):
+                await current.containers.empty(sandbox_id)
 
         await self._thread.call(run())
 
@@ -154,6 +165,9 @@ class DaggerEngine:
         async with self._lock:
             if self._closing:
                 raise OrkeeError("engine_lost", "The server is stopping.")
+            if (current := self._current) is not None and current.hold is None:
+                with contextlib.suppress(OrkeeError), self._told_apart(current):
+                    await current.containers.check()
             if self._current is None:
                 self._current = await self._connect(progress)
             return self._current
@@ -181,6 +195,20 @@ class DaggerEngine:
             # so the end of the engine has to be the end of the session.
             hold.add_done_callback(lambda task: _engine_gone(task, session))
         return _Current(candidate, session, Containers(session.client, binary), hold)
+
+    @contextlib.contextmanager
+    def _told_apart(self, current: _Current) -> Iterator[None]:
+        """End the session if its engine, which nobody watches for us, turns out to be gone.
+
+        A session outlives its engine, and answers from a new, empty one that starts nothing.
+        """
+        try:
+            yield
+        except OrkeeError as error:
+            if error.code == "engine_lost" and current.hold is None:
+                current.session.kill()
+                self._session_ended(current.session)
+            raise
 
     def _session_ended(self, session: Session) -> None:
         current = self._current

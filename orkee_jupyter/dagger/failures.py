@@ -43,7 +43,10 @@ def translate(error: BaseException, *, image: str | None = None) -> OrkeeError:
             f"The Dagger engine failed: {message[:_LINE]}.",
             details={"message": message[:1000]},
         )
-    what = message.rstrip(".") or type(error).__name__
+    # The first line: the HTTP library adds where to read about the status.
+    what = message.partition("\n")[0].rstrip(".") or type(error).__name__
+    if "502 Bad Gateway" in what:  # the session is there and says so
+        what = "the engine does not answer"
     return OrkeeError(
         "engine_lost",
         f"The connection to the Dagger engine broke: {what}.",

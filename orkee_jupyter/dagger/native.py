@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
@@ -19,8 +20,14 @@ from typing import Any, Final
 
 from .. import paths
 from ..sandbox.errors import OrkeeError
+from ..sandbox.model import Limits
 from ..sandbox.ports import Progress
+from .guard import NativeGuard
+from .guard import kinds as guard_kinds
+from .guard import params as guard_params
 from .native_control import ControlSocket, close_files
+
+log = logging.getLogger(__name__)
 
 #: The files of the engine's ``bin`` folder.
 PROGRAMS: Final = (
@@ -236,6 +243,23 @@ class NativeEngine:
             raise OrkeeError("no_engine", "The native Dagger engine does not run.") from error
         with connection:
             yield
+
+    async def limit(self, sandbox_id: str, limits: Limits) -> NativeGuard | None:
+        """Hold a sandbox's container to limits from outside, by a cgroup; None if that can't be."""
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT):
+                answer, connection = await self._control.converse(
+                    "limit", guard_params(sandbox_id, limits)
+                )
+        except OSError as error:  # TimeoutError is one
+            log.warning("The engine's supervisor was not asked for limits: %s", error)
+            return None
+        enforced = guard_kinds(answer)
+        if not enforced:
+            connection.close()
+            log.info("No limits from outside: %s", answer.get("error", "none of these kinds"))
+            return None
+        return NativeGuard(connection, enforced)
 
     async def hold(self) -> None:
         """Keep the engine running; returns when it has gone. Cancel to let it go."""

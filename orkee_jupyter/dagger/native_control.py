@@ -36,14 +36,20 @@ class ControlSocket:
 
     async def hold(self, op: str) -> socket.socket:
         """Return the connection on which ``op`` was answered; it counts until it is closed."""
+        return (await self.converse(op))[1]
+
+    async def converse(
+        self, op: str, params: Mapping[str, Any] | None = None
+    ) -> tuple[Mapping[str, Any], socket.socket]:
+        """Return the answer to ``op`` and the connection, on which it counts until it is closed."""
         connection = await self._connect()
         try:
-            _, files = await _exchange(connection, op)
+            answer, files = await _exchange(connection, op, params)
         except BaseException:
             connection.close()
             raise
         close_files(files)
-        return connection
+        return answer, connection
 
     async def until_closed(self, op: str) -> None:
         """Ask for ``op`` and return when the supervisor has ended."""
@@ -66,10 +72,12 @@ class ControlSocket:
         return connection
 
 
-async def _exchange(connection: socket.socket, op: str) -> tuple[Mapping[str, Any], list[int]]:
+async def _exchange(
+    connection: socket.socket, op: str, params: Mapping[str, Any] | None = None
+) -> tuple[Mapping[str, Any], list[int]]:
     """Send a request; return the one line of the answer and its descriptors."""
     loop = asyncio.get_running_loop()
-    await loop.sock_sendall(connection, json.dumps({"op": op}).encode() + b"\n")
+    await loop.sock_sendall(connection, json.dumps({**(params or {}), "op": op}).encode() + b"\n")
     line, files = b"", list[int]()
     try:
         while not line.endswith(b"\n"):

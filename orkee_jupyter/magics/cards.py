@@ -15,6 +15,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from ..client import show_bytes
 from .terminal import one_line
 
 if TYPE_CHECKING:
@@ -94,6 +95,14 @@ def _facts(sandbox: SandboxRecord) -> Iterable[tuple[str, str]]:
         yield "project", sandbox.project
     if sandbox.labels:
         yield "labels", ", ".join(f"{key}={value}" for key, value in sandbox.labels.items())
+    if sandbox.limits:
+        words = {"memory": "memory", "cpus": "processors", "pids": "processes"}
+        each = {kind: getattr(sandbox.limits, kind) for kind in sandbox.limits.kinds()}
+        if "memory" in each:
+            each["memory"] = show_bytes(each["memory"])
+        yield "limits", ", ".join(f"{words[kind]} {value}" for kind, value in each.items())
+    if sandbox.timeout is not None:
+        yield "timeout", duration(sandbox.timeout)
     if sandbox.status in ("active", "paused", "creating"):
         yield "ends in", f"{_left(sandbox)}, renewed by each use"
     if sandbox.exit_code is not None:

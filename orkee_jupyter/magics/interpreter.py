@@ -16,13 +16,28 @@ from typing import Any, Final
 from ..client import OrkeeError, Process, Sandbox
 from .terminal import one_line
 
+KERNEL: Final = "ipykernel"
 #: Seconds for an interpreter to say hello; a kernel on a busy machine takes long.
 START: Final = 60.0
 #: Bytes of one message; a picture is at most 8 MiB.
 _LONGEST: Final = 64 << 20
 _PROGRAMS: Final = ("python3", "python")
+#: The modules of ``inside``, each behind those that it imports.
+_MODULES: Final = ("wire", "output", "bundles", "questions", "builtin", "kernel", "bridge")
+_LOADER: Final = """\
+# %%sandbox python
+import sys, types
+package = sys.modules["_orkee"] = types.ModuleType("_orkee")
+package.__path__ = []
+for name, text in {texts!r}.items():
+    module = sys.modules["_orkee." + name] = types.ModuleType("_orkee." + name)
+    module.__file__ = "<orkee>/" + name + ".py"
+    module.__package__ = "_orkee"
+    exec(compile(text, module.__file__, "exec"), module.__dict__)
+module.main()
+"""
 
-#: Takes each message of a cell, as :mod:`orkee_jupyter.magics.inside.bridge` says it.
+#: Takes each message of a cell, as :mod:`orkee_jupyter.magics.inside` says it.
 Show = Callable[[Mapping[str, Any]], None]
 
 
@@ -36,7 +51,7 @@ class Kind:
     why: str = ""  # what is wrong with an ipykernel that is there
 
     def __str__(self) -> str:
-        if self.name == "ipykernel":
+        if self.name == KERNEL:
             return f"ipykernel {self.version} in the sandbox (Python {self.python})"
         if self.why:
             return (
@@ -44,8 +59,9 @@ class Kind:
                 f"cannot be used ({self.why})"
             )
         return (
-            f"built-in interpreter (Python {self.python}): install ipykernel in the sandbox "
-            "for IPython's magics, `!` commands and tracebacks"
+            f"built-in interpreter (Python {self.python}), because the image has no ipykernel; "
+            "`%%sandbox python --install-kernel` installs one, for IPython's magics and `!` "
+            "commands"
         )
 
 
@@ -74,10 +90,17 @@ class Interpreter:
         """End it."""
         self._process.close()
 
-    def begin(self, code: str) -> None:
-        """Have a cell run; :meth:`follow` gives what it says."""
+    def begin(self, code: str, *, takes_input: bool = False) -> None:
+        """Have a cell run; :meth:`follow` gives what it says.
+
+        Where the front end ``takes_input``, that may be questions, each to be answered.
+        """
         self._cell += 1
-        self._ask({"do": "run", "cell": self._cell, "code": code})
+        self._ask({"do": "run", "cell": self._cell, "code": code, "input": takes_input})
+
+    def answer(self, question: Mapping[str, Any], value: str | None) -> None:
+        """Answer an "input" message with what the user entered; None ends the input."""
+        self._ask({"do": "answer", "number": question.get("number"), "value": value})
 
     def follow(self, show: Show, deadline: float | None = None) -> bool:
         """Show what the running cell says until it has ended; return whether it went well.
@@ -174,11 +197,18 @@ def _how(end: Any) -> str:
     return f" by SIG{one_line(end.signal, 20)}" if end.signal else f" with code {end.exit_code}"
 
 
+def source() -> str:
+    """Return the interpreter's program: the modules of ``inside`` and what loads them as one."""
+    folder = resources.files(__package__).joinpath("inside")
+    texts = {name: folder.joinpath(f"{name}.py").read_text("utf-8") for name in _MODULES}
+    return _LOADER.format(texts=texts)
+
+
 def _start(sandbox: Sandbox) -> Process:
-    source = resources.files(__package__).joinpath("inside", "bridge.py").read_text("utf-8")
+    program_text = source()
     for program in _PROGRAMS:
         try:
-            return sandbox.popen([program, "-u", "-c", source], stdin=True, hold=False)
+            return sandbox.popen([program, "-u", "-c", program_text], stdin=True, hold=False)
         except OrkeeError as error:
             if error.code != "command_not_found":
                 raise

@@ -20,7 +20,7 @@ from traitlets import Bool
 
 from ..client import Background, Client, OrkeeError, Sandbox
 from . import help as help_pages
-from . import port_verbs, process_verbs, values
+from . import port_verbs, process_verbs, shell_verb, stats, values
 from .arguments import Arguments, invalid, parse
 from .backlog import NOTEBOOK
 from .cards import EngineStatus, ExitCode, SandboxList, TemplateList
@@ -32,6 +32,7 @@ from .foreign import Bundle
 from .interpreter import Interpreter
 from .output import CellWriter
 from .progress import ProgressLine, cell_painter, terminal_painter
+from .questions import takes_input
 from .saying import called, say
 from .terminal import one_line
 from .words import split
@@ -65,10 +66,12 @@ class SandboxMagics(Magics):
             "list": self._list,
             "logs": self._logs,
             "exec": self._exec,
+            "shell": partial(shell_verb.shell, self),
             "ps": partial(process_verbs.ps, self),
             "attach": partial(process_verbs.attach, self),
             "kill": partial(process_verbs.kill, self),
             "wait": partial(port_verbs.wait, self),
+            "stats": partial(stats.stats, self),
             "stop": self._stop,
             "clean": self._clean,
             "engine": self._engine,
@@ -102,6 +105,7 @@ class SandboxMagics(Magics):
 
     def _create(self, arguments: Arguments, names: Mapping[str, Any]) -> Sandbox:
         ports = [values.port_at_host(text) for text in arguments.all("port")]
+        waiting = values.seconds("--wait-timeout", arguments.one("wait_timeout"))
         try:
             with self.progress() as progress:
                 sandbox = Sandbox.create(
@@ -111,7 +115,11 @@ class SandboxMagics(Magics):
                     project=arguments.one("project"),
                     ports=ports or None,
                     wait=arguments.all("wait"),
-                    wait_timeout=values.seconds("--timeout", arguments.one("timeout")) or 60.0,
+                    wait_timeout=waiting or 60.0,
+                    timeout=arguments.one("timeout"),
+                    memory=arguments.one("memory"),
+                    cpus=values.number("--cpus", arguments.one("cpus")),
+                    pids=values.whole("--pids", arguments.one("pids")),
                     env=values.pairs("--env", arguments.all("env")) or None,
                     labels=values.pairs("--label", arguments.all("label")) or None,
                     ttl=arguments.one("ttl"),
@@ -234,6 +242,11 @@ class SandboxMagics(Magics):
         while self.interpreters:
             self.interpreters.popitem()[1].close()
 
+    @property
+    def in_notebook(self) -> bool:
+        """Whether a kernel shows this, which can change what it has shown."""
+        return self._in_notebook
+
     def put(self, name: str, value: object) -> None:
         """Set a variable of the user's."""
         self._shell.user_ns[name] = value
@@ -268,6 +281,11 @@ class SandboxMagics(Magics):
             sandbox = value
         self._last = sandbox.id
         return sandbox
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether the front end of the running cell can be asked for input."""
+        return takes_input(self._shell)
 
     def writer(self, read_all: str) -> CellWriter:
         """Return what writes a sandbox's output to the cell."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..client import OrkeeError, Sandbox
+from . import kernel_install, questions
 from .arguments import REFERENCE, Arguments, Command, Option
 from .errors import InnerError, SandboxInterrupted
 from .foreign import plain, safe_bundle
-from .interpreter import Interpreter, text_of
+from .interpreter import KERNEL, Interpreter, text_of
 from .output import CellWriter
 from .own import sandbox_for
 from .saying import called, say
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 COMMAND: Final = Command(
     "python",
     "Run the cell in the sandbox's one Python interpreter: variables stay for the next cell.",
-    (Option("--restart", help="end the interpreter first, and with it all variables"),),
+    (
+        Option("--restart", help="end the interpreter first, and with it all variables"),
+        Option("--install-kernel", help="install an ipykernel in the sandbox if it has none"),
+    ),
     positional="[ID]",
     values=REFERENCE,
     most=1,
@@ -40,7 +44,13 @@ _FRAMES: Final = 400  # lines of a traceback
 def run(magics: SandboxMagics, arguments: Arguments, text: str, names: Mapping[str, Any]) -> None:
     """Run a cell. Raises InnerError for what the code raised."""
     sandbox = sandbox_for(magics, arguments, "python", names)
-    interpreter = _interpreter(magics, sandbox, restart=arguments.has("restart"))
+    restart = arguments.has("restart")
+    if arguments.has("install_kernel"):
+        known = magics.interpreters.get(sandbox.id)
+        if known is None or known.kind.name != KERNEL:
+            kernel_install.install(magics, sandbox)
+            restart = True
+    interpreter = _interpreter(magics, sandbox, restart=restart)
     if not text.strip():
         return
     cell = Cell(magics, sandbox, interpreter)
@@ -91,7 +101,7 @@ class Cell:
         """
         read_all = f"orkee sandbox exec {self._sandbox.short_id} -- python3 -c …"
         with self._magics.writer(read_all) as self._writer:
-            self._interpreter.begin(text)
+            self._interpreter.begin(text, takes_input=self._magics.takes_input)
             while True:
                 try:
                     self._interpreter.follow(self._show, self._deadline)
@@ -126,6 +136,9 @@ class Cell:
         elif kind == "clear":
             self._writer.settle()
             self._magics.clear(wait=bool(message.get("wait")))
+        elif kind == "input":
+            self._writer.settle()
+            self._interpreter.answer(message, questions.ask(message))
         elif kind == "error":
             self.error = inner_error(message)
 

@@ -14,21 +14,9 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _AGE: Final = re.compile(r"(?:\d{1,9}[smhd]){1,4}", re.ASCII)
 
 
-def port(text: str) -> int:
-    """Return a port. Raises OrkeeError ``invalid_port``."""
-    if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535:
-        return int(text)
-    raise OrkeeError(
-        "invalid_port",
-        f"{text if text.isdecimal() else repr(text)} is no port.",  # as the server says
-        "Give whole numbers from 1 to 65535.",
-    )
-
-
 def port_at_host(text: str) -> int | str:
-    """Return a port, or "8080:3000" as it is. Raises OrkeeError ``invalid_port``."""
-    host, colon, inside = text.partition(":")
-    return f"{port(host)}:{port(inside)}" if colon else port(text)
+    """Return a port, or "8080:3000" as it is; whether they are ports, the server says."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
@@ -79,3 +67,23 @@ def seconds(flag: str, text: str | None) -> float | None:
     if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII) and float(text) > 0:
         return float(text)
     raise invalid(f'"{text}" is not a number of seconds.', f"Give it as `{flag} 30`.")
+
+
+def number(flag: str, text: str | None) -> float | None:
+    """Return a number, None for None. Raises OrkeeError ``invalid_limit``."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII):
+        return float(text)
+    raise OrkeeError("invalid_limit", f'"{text}" is not a number.', f"Give it as `{flag} 1.5`.")
+
+
+def whole(flag: str, text: str | None) -> int | None:
+    """Return a whole number, None for None. Raises OrkeeError ``invalid_limit``."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        return int(text)
+    raise OrkeeError(
+        "invalid_limit", f'"{text}" is not a whole number.', f"Give it as `{flag} 100`."
+    )

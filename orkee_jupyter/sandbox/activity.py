@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from .errors import OrkeeError
+from .limiter import check_end, explain
 from .model import ENDED, Exit, LogEntry, Output
 from .ports import Clock, ExecStream, FileStream
 from .refusals import label
@@ -76,8 +77,16 @@ class Hold:
         await asyncio.wait({keeper})
 
 
-def _own(end: Exit, entry: Entry) -> Exit:
-    """Return a command's end, if it was not the sandbox's. Raises ``sandbox_lost`` else."""
+async def _own(stream: ExecStream, entry: Entry) -> Exit:
+    """Return a command's end, if it was not the sandbox's.
+
+    Raises ``sandbox_lost`` else, ``limit_exceeded`` if the sandbox broke a limit of its own.
+    """
+    try:
+        end = await stream.exit()
+    except OrkeeError as error:
+        raise await explain(entry, error) from error
+    await check_end(entry, end)
     if entry.ending is None or end.signal not in ("TERM", "KILL"):
         return end
     raise OrkeeError(
@@ -116,7 +125,7 @@ class HeldExec:
     async def exit(self) -> Exit:
         """Wait for the end. Raises OrkeeError ``sandbox_lost`` if the sandbox ended first."""
         try:
-            return _own(await self._stream.exit(), self._hold.entry)
+            return await _own(self._stream, self._hold.entry)
         finally:
             await self._hold.release()
 
@@ -180,7 +189,7 @@ class IdleExec:
 
     async def exit(self) -> Exit:
         """Wait for the end. Raises OrkeeError ``sandbox_lost`` if the sandbox ended first."""
-        return _own(await self._stream.exit(), self._entry)
+        return await _own(self._stream, self._entry)
 
     async def close(self) -> None:
         """End the command if it still runs, and free the stream. May be called twice."""

@@ -10,6 +10,8 @@ from .clock import within
 from .ending import Ending
 from .errors import OrkeeError
 from .forward import Forwarder
+from .limiter import Limiter
+from .limits import merged
 from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
 from .ports import Clock, ContainerDefinition, Daemon, DaemonHub, Engine, Progress
 from .refusals import defect, label
@@ -61,6 +63,8 @@ def draft(
         env=env,
         labels=validate_labels({**template.labels, **request.labels}),
         ttl=ttl,
+        limits=merged(request.limits, template.limits),
+        timeout=template.timeout if request.timeout is None else request.timeout,
     )
 
 
@@ -78,6 +82,7 @@ class Creator:
         ending: Ending,
         watch: Watch,
         forwarder: Forwarder,
+        limiter: Limiter,
     ) -> None:
         self._registry = registry
         self._engine = engine
@@ -88,6 +93,7 @@ class Creator:
         self._ending = ending
         self._watch = watch
         self._forwarder = forwarder
+        self._limiter = limiter
 
     async def create(
         self,
@@ -135,7 +141,7 @@ class Creator:
                 await self._ending.finish(entry, to, reason or error.cause)
             raise error
         self._watch.begin(entry)
-        if entry.watchers:
+        if entry.daemon is not None and entry.ending is None:
             entry.watchers.append(self._tasks.spawn(self._forwarder.follow(entry)))
         return entry.sandbox
 
@@ -174,6 +180,7 @@ class Creator:
         tell("waiting for the container to connect")
         entry.daemon = await self._hub.connected(sandbox.id, self._settings.link_timeout)
         entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
+        await self._limiter.apply(entry, entry.daemon)
         if not entry.command_waits:
             tell("starting the command" if sandbox.command else "making ready")
             await self._start_command(entry, entry.daemon)

@@ -55,20 +55,26 @@ class Ending:
             raise not_active(entry.sandbox)
         return await asyncio.shield(self.begin(entry, reason, grace))
 
-    def begin(self, entry: Entry, reason: str, grace: float | None = None) -> asyncio.Task[Sandbox]:
+    def begin(
+        self,
+        entry: Entry,
+        reason: str,
+        grace: float | None = None,
+        to: Status = Status.TERMINATED,
+    ) -> asyncio.Task[Sandbox]:
         """Begin an end, at once: from here on the sandbox cannot be used or renewed."""
         grace = self._settings.stop_grace if grace is None else grace
-        entry.ending = self._tasks.spawn(self._end(entry, reason, grace))
+        entry.ending = self._tasks.spawn(self._end(entry, reason, grace, to))
         return entry.ending
 
-    async def _end(self, entry: Entry, reason: str, grace: float) -> Sandbox:
+    async def _end(self, entry: Entry, reason: str, grace: float, to: Status) -> Sandbox:
         if entry.being_created and entry.creation is not None:
             entry.abort(Status.TERMINATED, _broken_off(entry.sandbox, reason))
             await asyncio.wait({entry.creation})
         else:
             async with entry.moving:
-                await self.finish(entry, Status.TERMINATED, reason, grace)
-        if entry.sandbox.status is not Status.TERMINATED:
+                await self.finish(entry, to, reason, grace)
+        if entry.sandbox.status is not to:
             raise not_active(entry.sandbox)
         return entry.sandbox
 
@@ -106,6 +112,7 @@ class Ending:
             await self._attempt("stop its commands", entry.daemon.stop(grace), grace + 2)
         if entry.started:
             faults.append(await self._attempt("end its container", self._engine.stop(sandbox_id)))
+        await self._unguard(entry)
         if entry.workspace:
             emptying = self._engine.empty_workspace(sandbox_id)
             faults.append(await self._attempt("empty its workspace", emptying))
@@ -131,6 +138,10 @@ class Ending:
         log.warning("At the end of a sandbox: %s", fault)
         return fault
 
+    async def _unguard(self, entry: Entry) -> None:
+        if entry.guard is not None:
+            await self._attempt("let go of its limits", entry.guard.release())
+
     async def _stop_watching(self, entry: Entry) -> None:
         watchers, entry.watchers = entry.watchers, []
         for watcher in watchers:
@@ -155,6 +166,7 @@ class Ending:
                 # An engine takes up to 10 s to notice that a session of its was killed.
                 await self._attempt("stop its commands", daemon.stop(0.0), PAUSE_PATIENCE)
             await self._attempt("end its container", self._engine.stop(sandbox_id))
+            await self._unguard(entry)
             await self._attempt("close its link", self._hub.close(sandbox_id))
             entry.placed = entry.started = False
 

@@ -16,6 +16,7 @@ from .create import Creator, draft
 from .ending import Ending
 from .files import FileRequest
 from .forward import Forwarder
+from .limiter import Limiter
 from .model import (
     CreateRequest,
     ExecRequest,
@@ -25,14 +26,27 @@ from .model import (
     Page,
     Process,
     Sandbox,
+    TerminalRequest,
 )
-from .ports import Clock, Daemon, DaemonHub, Engine, ExecStream, FileStream, Progress, Store
+from .ports import (
+    Clock,
+    Daemon,
+    DaemonHub,
+    Engine,
+    ExecStream,
+    FileStream,
+    Progress,
+    Store,
+    TerminalStream,
+)
 from .reaper import Reaper
 from .refusals import ambiguous, closing, not_active, not_found, not_started
 from .registry import Entry, Registry
 from .settings import Settings
 from .tasks import Tasks
 from .templates import TemplateCatalogue
+from .terminals import HeldTerminal
+from .usage import Stats
 from .validate import NAME
 from .waiting import Waiter
 from .watch import Watch
@@ -73,7 +87,8 @@ class SandboxManager:
         self._registry = Registry(store, clock, publish)
         self._activity = Activity(self._registry, clock, self._tasks, settings.touch_interval)
         self._ending = Ending(self._registry, engine, hub, clock, settings, self._tasks)
-        self._watch = Watch(self._registry, self._ending, self._tasks)
+        self._limiter = Limiter(engine, self._ending, clock, settings, self._tasks)
+        self._watch = Watch(self._registry, self._ending, self._tasks, self._limiter)
         self._forwarder = Forwarder(self._registry, hub, self._activity, clock)
         self._waiter = Waiter(hub, self._activity, clock)
         self._creator = Creator(
@@ -86,6 +101,7 @@ class SandboxManager:
             self._ending,
             self._watch,
             self._forwarder,
+            self._limiter,
         )
         self._reaper = Reaper(
             self._registry,
@@ -197,6 +213,20 @@ class SandboxManager:
         """
         return await self._held(ref, owner, lambda daemon: daemon.exec(request), hold=request.hold)
 
+    async def terminal(self, ref: str, request: TerminalRequest, owner: str) -> TerminalStream:
+        """Open a terminal, or attach to one, and return its stream, which the caller closes.
+
+        That ends nothing. What is typed and shown keeps the sandbox from expiring. Raises
+        ``sandbox_not_active``, ``command_*``, ``terminal_*``, ``too_many_terminals``.
+        """
+        entry, daemon = self._daemon(await self._resolve(ref, owner))
+        self._activity.renew(entry)
+        return HeldTerminal(await daemon.terminal(request), self._activity, entry)
+
+    async def usable(self, ref: str, owner: str) -> Sandbox:
+        """Return a sandbox that commands can run in. Raises ``sandbox_not_active``."""
+        return self._daemon(await self._resolve(ref, owner))[0].sandbox
+
     async def attach(self, ref: str, pid: int, owner: str) -> ExecStream:
         """Return the stream of a detached command, which the caller closes: that ends nothing.
 
@@ -278,6 +308,22 @@ class SandboxManager:
         entry = self._usable(await self._resolve(ref, owner))
         return await self._waiter.wait(entry, condition, seconds)
 
+    def last_stats(self, sandbox_id: str) -> Stats | None:
+        """Return what an active sandbox used when its daemon last told it, some seconds ago."""
+        entry = self._registry.entry(sandbox_id)
+        return entry.gauge.latest if entry is not None and entry.usable else None
+
+    async def stats(self, ref: str, owner: str) -> Stats:
+        """Return what a sandbox uses now. It does not count as a use of it.
+
+        Raises ``sandbox_not_active``.
+        """
+        entry, daemon = self._daemon(await self._resolve(ref, owner), waiting=True)
+        usage = await daemon.stats()
+        if entry.guard is not None and "cpus" in entry.guard.kinds:
+            entry.throttled = (await entry.guard.counted()).throttled
+        return entry.gauge.take(usage, self._clock.now(), entry.throttled)
+
     def _usable(self, sandbox: Sandbox) -> Entry:
         entry = self._registry.entry(sandbox.id)
         if entry is None or not entry.usable:
@@ -306,6 +352,9 @@ class SandboxManager:
         wanted = ref.strip().lower()
         if not NAME.fullmatch(wanted):
             raise not_found(ref)
+        entry = self._registry.entry(wanted)
+        if entry is not None and entry.sandbox.user_id == owner:
+            return entry.sandbox  # what the store would lead to, without its thread and query
         rows = await self._store.find(wanted, owner)
         if not rows:
             raise not_found(ref)

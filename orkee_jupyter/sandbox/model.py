@@ -61,6 +61,30 @@ class PortMapping:
         }
 
 
+#: The limits there are, in the order of the fields of :class:`Limits`.
+LIMIT_KINDS = ("memory", "cpus", "pids")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a sandbox may use at most; None is no limit. It is false without any."""
+
+    memory: int | None = None  # bytes
+    cpus: float | None = None  # processors' time: 1.5 is one and a half
+    pids: int | None = None  # processes and threads
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return the names of the limits that there are."""
+        return tuple(kind for kind in LIMIT_KINDS if getattr(self, kind) is not None)
+
+    def __bool__(self) -> bool:
+        return bool(self.kinds())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the REST object, with null where there is no limit."""
+        return {kind: getattr(self, kind) for kind in LIMIT_KINDS}
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """One row of ``sandbox_sessions``. Times are whole seconds since 1970 (UTC)."""
@@ -88,6 +112,9 @@ class Sandbox:
     ttl: int = DEFAULT_TTL  # seconds that each activity renews
     link: str | None = None  # "direct" or "forwarded", while active
     port_map: tuple[PortMapping, ...] = ()  # in memory only
+    limits: Limits = Limits()
+    timeout: int | None = None  # seconds that it may live in all, once it is active
+    enforced: Mapping[str, str] = field(default_factory=dict)  # who keeps a limit; memory only
 
     def with_(self, **changes: Any) -> Sandbox:
         """Return a copy with some fields changed."""
@@ -108,6 +135,8 @@ class Template:
     working_directory: str = DEFAULT_WORKING_DIRECTORY
     ttl: int = DEFAULT_TTL
     labels: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = Limits()
+    timeout: int | None = None  # seconds
     source: str = "built-in"  # or the file it was read from
 
 
@@ -126,6 +155,8 @@ class CreateRequest:
     command: tuple[str, ...] | None = None
     working_directory: str | None = None
     host_ports: Mapping[int, int] = field(default_factory=dict)  # wanted, by the sandbox's port
+    limits: Limits | None = None  # each that is None comes from the template
+    timeout: int | None = None  # seconds
     start: bool = True  # else the command waits, until the workspace has been filled
 
 
@@ -147,6 +178,26 @@ class ExecRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class TerminalRequest:
+    """A terminal to open in a sandbox; without a ``command`` it is a shell.
+
+    One of that ``name`` that runs is attached to, whoever has it. Without a name it is the
+    newest shell that nobody is attached to, if any. ``new`` starts one in any case,
+    ``attach`` none. ``seen`` bytes of the output are known already.
+    """
+
+    rows: int = 24
+    columns: int = 80
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: str | None = None
+    name: str | None = None
+    new: bool = False
+    attach: bool = False
+    seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """How a command ended: its own code, or 128 + the signal's number."""
 
@@ -154,6 +205,7 @@ class Exit:
     signal: str | None = None  # name without SIG
     timed_out: bool = False
     duration: float = 0.0  # seconds
+    limit: str | None = None  # of the sandbox, for whose breach all was ended: "memory", "pids"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +222,17 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A command that was started in a sandbox; ``kind`` is "main", "exec", "detached" …"""
+    """A command that was started in a sandbox.
+
+    ``kind`` is "main", "exec", "detached" or "terminal".
+    """
 
     pid: int
     command: tuple[str, ...]
     kind: str
     started: float  # seconds since 1970, as the container's clock had it
     exit: Exit | None = None  # None while it runs
+    name: str = ""  # of a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +316,21 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "env": sorted(sandbox.env),
         "labels": dict(sandbox.labels),
         "ttl": sandbox.ttl,
+        "timeout": sandbox.timeout,
+        "limits": sandbox.limits.to_json(),
+        "enforced": dict(sandbox.enforced),
         "link": sandbox.link,
         "created_at": sandbox.created_at,
         "last_active_at": sandbox.last_active_at,
         "expires_at": sandbox.expires_at,
     }
+
+
+def show_bytes(size: int) -> str:
+    """Return bytes for people: ``256 MiB``."""
+    number = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.4g} {unit}"
+        number /= 1024
+    return f"{number:.4g} TiB"

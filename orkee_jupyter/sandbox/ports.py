@@ -16,6 +16,7 @@ from .model import (
     ExecRequest,
     Exit,
     FileEntry,
+    Limits,
     ListQuery,
     LogEntry,
     LogQuery,
@@ -23,7 +24,9 @@ from .model import (
     Page,
     Process,
     Sandbox,
+    TerminalRequest,
 )
+from .usage import Usage
 
 #: Called with a sentence for each step of something long ("pulling node:18-alpine").
 Progress = Callable[[str], None]
@@ -79,6 +82,29 @@ class ContainerDefinition:
     endpoint: Endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the kernel has counted of a container that is limited from outside."""
+
+    breach: str | None = None  # "memory" or "pids", once that limit was broken
+    throttled: float = 0.0  # seconds that its commands were held back
+
+
+class Guard(Protocol):
+    """Limits of one container that its engine enforces from outside."""
+
+    kinds: frozenset[str]  # the names of those limits
+
+    async def counted(self) -> Counted:
+        """Return what was counted until now; of a container that has ended, what was last."""
+
+    def broken(self) -> Awaitable[str]:
+        """Wait for a limit to be broken; gives "memory" or "pids"."""
+
+    async def release(self) -> None:
+        """Let go of it, when the container has ended. May be called twice."""
+
+
 class Engine(Protocol):
     """Starts and ends containers.
 
@@ -94,6 +120,12 @@ class Engine(Protocol):
 
     async def stop(self, sandbox_id: str) -> None:
         """End the container at once, if there is one."""
+
+    async def limit(self, sandbox_id: str, limits: Limits) -> Guard | None:
+        """Hold a running container to limits, from outside; to be asked before it is used.
+
+        None if this engine can't. The guard's kinds may be fewer than what was asked for.
+        """
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume (it cannot be deleted by name)."""
@@ -134,6 +166,18 @@ class ExecStream(Protocol):
         """End the command if it still runs, and free the stream. May be called twice."""
 
 
+class TerminalStream(ExecStream, Protocol):
+    """A terminal in a sandbox. Closing the stream leaves it to itself."""
+
+    name: str  # of the terminal
+    reattached: bool  # it ran before
+    position: int  # in its output, where what is new begins
+    replay: int  # bytes that come before that: what brings a fresh terminal there
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Set the terminal's size in characters."""
+
+
 class FileStream(Protocol):
     """An operation on files that is under way; its bytes, and what it says."""
 
@@ -166,6 +210,9 @@ class Daemon(Protocol):
     async def exec(self, request: ExecRequest) -> ExecStream:
         """Run a command. Closing the stream of a detached one does not end it."""
 
+    async def terminal(self, request: TerminalRequest) -> TerminalStream:
+        """Open a terminal, or attach to one. Raises ``terminal_*``, ``too_many_terminals``."""
+
     async def attach(self, pid: int) -> ExecStream:
         """Return a detached command's kept output and what comes. Raises ``process_not_found``."""
 
@@ -177,6 +224,18 @@ class Daemon(Protocol):
 
     async def files(self, request: FileRequest) -> FileStream:
         """Begin an operation on files. Raises ``file_*``, ``invalid_path`` and the like."""
+
+    async def limit(self, limits: Limits) -> None:
+        """Hold the container's programs to limits from inside. To be called once, before start."""
+
+    def broken(self) -> Awaitable[str]:
+        """Wait for such a limit to be broken; gives "memory" or "pids"."""
+
+    async def stats(self) -> Usage:
+        """Return what the container's programs use."""
+
+    def on_usage(self, told: Callable[[Usage], object]) -> None:
+        """Have ``told`` called with the usage that the daemon tells now and then."""
 
     async def stop(self, grace: float) -> None:
         """Ask for an orderly end: TERM, ``grace`` seconds, KILL.

@@ -9,7 +9,7 @@ from typing import Final
 from .errors import OrkeeError
 from .validate import show, validate_ports
 
-_SPEC: Final = re.compile(r"(\d{1,5}):(\d{1,5})")
+_SPEC: Final = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")
 
 
 def parse_ports(value: object, field: str = "ports") -> tuple[tuple[int, ...], Mapping[int, int]]:

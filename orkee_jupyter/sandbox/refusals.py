@@ -59,6 +59,16 @@ def not_active(sandbox: Sandbox, *, stopping: bool = False) -> OrkeeError:
     )
 
 
+def limit_exceeded(sandbox: Sandbox, reason: str) -> OrkeeError:
+    """Return the error for what was under way in a sandbox that broke a limit of its own."""
+    return OrkeeError(
+        "limit_exceeded",
+        f"The sandbox {label(sandbox)} has failed: {reason}.",
+        "Create one with a higher limit, or have the program use less.",
+        details={"id": sandbox.id, "reason": reason},
+    )
+
+
 def not_started(sandbox: Sandbox) -> OrkeeError:
     """Return the error for a sandbox whose command waits for its workspace to be filled."""
     return OrkeeError(

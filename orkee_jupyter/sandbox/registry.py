@@ -14,9 +14,10 @@ from typing import Any
 
 from .errors import OrkeeError
 from .model import ENDED, LIVE, Sandbox, Status
-from .ports import Clock, Daemon, Store
+from .ports import Clock, Daemon, Guard, Store
 from .refusals import name_taken, too_many
 from .states import transition
+from .usage import Gauge
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,10 @@ class Entry:
         self.ending: asyncio.Task[Sandbox] | None = None
         self.teardown: asyncio.Task[list[str]] | None = None
         self.watchers: list[asyncio.Task[None]] = []
+        self.guard: Guard | None = None  # what the engine enforces from outside
+        self.gauge = Gauge()
+        self.failure: str | None = None  # the limit that it broke
+        self.throttled = 0.0  # seconds, as the guard said last
         self.moving = asyncio.Lock()  # held by what ends or pauses it
         self.writing = asyncio.Lock()  # keeps writes of the row in order
 

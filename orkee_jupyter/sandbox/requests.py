@@ -14,6 +14,7 @@ from typing import Any
 
 from .conditions import DEFAULT_WAIT, Condition, parse_condition
 from .errors import OrkeeError
+from .limits import decode_limits, parse_timeout
 from .model import DEFAULT_TEMPLATE, CreateRequest, ExecRequest, ListQuery, LogQuery, Status
 from .portspec import parse_ports
 from .suggest import remedy_for
@@ -86,6 +87,8 @@ _CREATE: Mapping[str, Check] = {
     "ttl": parse_ttl,
     "command": validate_command,
     "working_directory": validate_directory,
+    "limits": decode_limits,
+    "timeout": parse_timeout,
     "start": _boolean,
 }
 _WAIT: Mapping[str, Check] = {"for": parse_condition, "timeout": validate_timeout}

@@ -21,4 +21,5 @@ class Settings:
     touch_interval: float = 10.0  # at most one row write for renewals in this time
     engine_timeout: float = 60.0  # for each call of the engine while a sandbox ends
     shutdown_timeout: float = 3.0  # for all sandboxes together to end in order
+    limits: str = "auto"  # "inside": never have the engine enforce limits
     kept_logs: int = 100  # logs of ended sandboxes that stay readable

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .errors import OrkeeError
+from .limits import decode_limits, parse_timeout
 from .model import DEFAULT_WORKING_DIRECTORY, Template
 from .suggest import remedy_for
 from .validate import (
@@ -63,6 +64,8 @@ _KEYS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "working_directory": validate_directory,
     "ttl": parse_ttl,
     "labels": validate_labels,
+    "limits": decode_limits,
+    "timeout": parse_timeout,
 }
 
 

@@ -21,6 +21,8 @@ from .watch import exit_reason
 LAST_LINES: Final = 20  # of the log that an error shows
 RETRY: Final = 0.1  # seconds between two requests for a page
 PATIENCE: Final = 5.0  # seconds for the answer to one request
+MAPPED: Final = 50  # looks at the row for a port that is listened on
+PAUSE: Final = 0.02  # seconds between two of them
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d)[ \r]")
 
 
@@ -78,8 +80,16 @@ class Waiter:
             if condition.kind == "port" or await self._answers(
                 ports.connect(condition.port), condition
             ):
+                await self._mapped(entry, condition.port)
                 return
             await self._clock.sleep(RETRY)
+
+    async def _mapped(self, entry: Entry, port: int) -> None:
+        """Let the row catch up, which has its addresses a moment later; not for long."""
+        for _ in range(MAPPED):
+            if any(each.port == port and each.listening for each in entry.sandbox.port_map):
+                return
+            await self._clock.sleep(PAUSE)
 
     async def _answers(self, connection: socket.socket, condition: Condition) -> bool:
         """Whether a page is answered with success or a redirect."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .ending import Ending
 from .errors import OrkeeError
+from .limiter import Limiter
 from .model import Exit, Status
 from .ports import Daemon
 from .registry import Entry, Registry
@@ -22,7 +23,8 @@ def exit_reason(ended: Exit) -> str:
 class Watch:
     """Follows running sandboxes and writes down what happens to them."""
 
-    def __init__(self, registry: Registry, ending: Ending, tasks: Tasks) -> None:
+    def __init__(self, registry: Registry, ending: Ending, tasks: Tasks, limiter: Limiter) -> None:
+        self._limiter = limiter
         self._registry = registry
         self._ending = ending
         self._tasks = tasks
@@ -31,7 +33,8 @@ class Watch:
         """Start to watch a sandbox that has become active."""
         if entry.daemon is None or entry.ending is not None:
             return
-        entry.watchers = [self._tasks.spawn(self._follow_loss(entry, entry.daemon))]
+        entry.watchers.append(self._tasks.spawn(self._follow_loss(entry, entry.daemon)))
+        self._limiter.begin(entry)
         if entry.sandbox.command is not None and entry.sandbox.exit_code is None:
             entry.watchers.append(self._tasks.spawn(self._follow_exit(entry, entry.daemon)))
 
@@ -49,6 +52,8 @@ class Watch:
 
     async def _follow_loss(self, entry: Entry, daemon: Daemon) -> None:
         reason = await daemon.lost()
+        if await self._limiter.lost(entry):
+            return
         # In a task of its own, for pausing ends this one.
         self._tasks.spawn(self._ending.pause(entry, reason))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..sandbox.errors import OrkeeError
 from ..sandbox.files import FileRequest
-from ..sandbox.model import ExecRequest, Exit, Process
+from ..sandbox.model import ExecRequest, Exit, Limits, Process, TerminalRequest
+from ..sandbox.usage import Usage
 from .connection import Connection
 from .control import Control, ControlLost, Refused
 from .execute import ExecStream, PortStream, RawPort, check_signal, decode_exit, start_error
@@ -22,6 +23,8 @@ from .logs import LogSpool
 from .processes import AttachStream, decode_processes, kill_error
 from .pump import LogPump
 from .stream import number
+from .terminal import TerminalStream
+from .usage import decode_breach, decode_usage, limit_error, limit_params
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +77,8 @@ class Daemon:
         self._lost: asyncio.Future[str] = loop.create_future()
         self._exit: asyncio.Future[Exit] = loop.create_future()
         self._exit_told = False
+        self._breach: asyncio.Future[str] = loop.create_future()
+        self._told: Callable[[Usage], object] = lambda _: None
         self._empty = asyncio.Event()
         self._empty.set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -245,6 +250,14 @@ class Daemon:
         if body.get("event") == "ports":
             self.listening.take(body)
             return
+        if body.get("event") == "stats":
+            self._told(decode_usage(body))
+            return
+        if body.get("event") == "limit":
+            kind = decode_breach(body)
+            if not self._breach.done():
+                self._breach.set_result(kind)
+            return
         if body.get("event") != "exit" or self._exit_told:
             return
         last_seq = number(body, "last_seq", 0, 2**63)
@@ -333,6 +346,12 @@ class Daemon:
         await stream.start(self._timing.take)
         return stream
 
+    async def terminal(self, request: TerminalRequest) -> TerminalStream:
+        """Open a terminal, or attach to one. Raises ``terminal_*``, ``too_many_terminals``."""
+        stream = TerminalStream(await self._take(), request)
+        await stream.start(self._timing.take)
+        return stream
+
     async def attach(self, pid: int) -> AttachStream:
         """Return a detached command's output. Raises ``process_not_found``."""
         stream = AttachStream(await self._take(), None, pid)
@@ -375,6 +394,30 @@ class Daemon:
         stream = RawPort(await self._take(), port)
         await stream.start(self._timing.take)
         return stream
+
+    async def limit(self, limits: Limits) -> None:
+        """Hold the container's programs to limits from inside. To be called once, before start."""
+        try:
+            await self._request("limit", limit_params(limits))
+        except Refused as refused:
+            raise limit_error(refused.code, refused.message) from refused
+
+    def broken(self) -> Awaitable[str]:
+        """Wait for such a limit to be broken; gives "memory" or "pids"."""
+        return asyncio.shield(self._breach)
+
+    async def stats(self) -> Usage:
+        """Return what the container's programs use."""
+        result = await self._request("stats", {})
+        try:
+            return decode_usage(result)
+        except ProtocolError as error:
+            self._lose(f"the daemon broke the protocol: {error}")
+            raise self._lost_error() from error
+
+    def on_usage(self, told: Callable[[Usage], object]) -> None:
+        """Have ``told`` called with the usage that the daemon tells now and then."""
+        self._told = told
 
     async def signal(self, name: str) -> None:
         """Signal the main command's process group. Does nothing if there is none."""

@@ -14,6 +14,7 @@ from . import frames
 from .connection import Connection
 from .frames import ProtocolError
 from .stream import Stream, number
+from .usage import decode_limit
 
 _SIGNAL = re.compile(r"[A-Z][A-Z0-9+-]{0,15}")
 #: What a daemon takes; any other name would be an offence of ours, and end the stream.
@@ -47,6 +48,12 @@ def start_error(code: str, message: str, command: str = "", cwd: str | None = No
             f"The working directory {cwd or ''!r} does not exist in the sandbox.",
             "Name a folder that exists, or make it first.",
         )
+    if code == "limit":
+        return OrkeeError(
+            "limit_exceeded",
+            "The sandbox used more than its limits allow, and is being ended.",
+            "Create one with a higher limit.",
+        )
     if code == "bad_request":
         return OrkeeError(
             "invalid_request",
@@ -70,6 +77,7 @@ def decode_exit(body: Mapping[str, Any]) -> Exit:
         signal=signal,
         timed_out=body.get("timed_out") is True,
         duration=number(body, "duration_ms", 0, _LONGEST_MS) / 1000,
+        limit=decode_limit(body),
     )
 
 

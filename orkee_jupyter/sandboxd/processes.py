@@ -84,6 +84,7 @@ def _process(body: Mapping[str, Any]) -> Process:
         kind=text(body.get("kind"), 20),
         started=number(body, "started_ms", 0, _LONGEST) / 1000,
         exit=None if running else decode_exit(body),
+        name=text(body.get("name"), 32),
     )
 
 

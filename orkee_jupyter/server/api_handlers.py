@@ -84,6 +84,7 @@ def template_json(template: Template) -> dict[str, Any]:
         **members,
         "env": sorted(template.env),
         "labels": dict(template.labels),
+        "limits": template.limits.to_json(),
         "setup": list(template.setup),
         "ports": list(template.ports),
         "command": None if template.command is None else list(template.command),

@@ -60,6 +60,12 @@ class OrkeeExtension(ExtensionApp):
     max_sandboxes = Int(
         _DEFAULTS.max_sandboxes, help="How many sandboxes may be creating or active at once."
     ).tag(config=True)
+    limits = Enum(
+        ["auto", "inside"],
+        "auto",
+        help="""Who keeps sandboxes to their limits: "auto" has it done from outside where the
+        engine can, and by sandboxd elsewhere; "inside" by sandboxd only.""",
+    ).tag(config=True)
     log_limit = Int(
         256 * 1024 * 1024, help="Bytes of output kept for each sandbox; the oldest go first."
     ).tag(config=True)
@@ -153,6 +159,7 @@ class OrkeeExtension(ExtensionApp):
                 max_sandboxes=self.max_sandboxes,
                 default_ttl=self.default_ttl,
                 reap_interval=self.reap_interval,
+                limits=self.limits,
             ),
             database=Path(self.database).expanduser() if self.database else None,
             runner_host=self.runner_host or None,

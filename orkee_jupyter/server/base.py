@@ -133,6 +133,8 @@ class OrkeeHandler(APIHandler):
     def sandbox_json(self, manager: SandboxManager, sandbox: Sandbox) -> dict[str, Any]:
         """Return the ``sandbox`` object of an answer, with the step of a creation."""
         value = to_json(sandbox, step=manager.step(sandbox.id))
+        stats = manager.last_stats(sandbox.id)
+        value["stats"] = None if stats is None else stats.to_json()
         for each in value["port_map"]:
             each["proxy"] = f"{self.base_url.rstrip('/')}{PROXY}/{sandbox.id}/{each['port']}/"
         return value

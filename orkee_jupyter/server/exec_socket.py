@@ -1,4 +1,4 @@
-"""``/sandbox/REF/exec`` as a websocket: a command with stdin and signals while it runs.
+"""``/sandbox/REF/exec`` as a websocket: a command with stdin and signals, or a terminal.
 
 JSON in text messages, bytes in binary ones, whose first byte is the channel: 0 stdin,
 1 stdout, 2 stderr. The client begins with ``start``; the server ends with ``exit`` or with
@@ -16,8 +16,9 @@ from tornado import web, websocket
 
 from ..problems import to_problem
 from ..sandbox.errors import OrkeeError
-from ..sandbox.ports import ExecStream
+from ..sandbox.ports import ExecStream, TerminalStream
 from ..sandbox.requests import decode_start
+from ..sandbox.terminals import check_size, decode_terminal
 from .api_handlers import RESOURCE
 from .base import authorized, defect
 from .stream_handlers import ExecHandler, exit_json
@@ -85,6 +86,7 @@ class ExecSocketHandler(websocket.WebSocketHandler, ExecHandler):
         self._start: asyncio.Future[dict[str, Any]] | None = None
         self._stdin = StdinQueue()
         self._stream: ExecStream | None = None
+        self._terminal: TerminalStream | None = None  # the same one, where it is a terminal
         self._serving: asyncio.Task[None] | None = None
 
     @web.authenticated
@@ -158,7 +160,11 @@ class ExecSocketHandler(websocket.WebSocketHandler, ExecHandler):
             # One that comes before the command runs has nothing to go to.
             if self._stream is not None:
                 await self._stream.signal(str(body.get("signal")))
-        elif kind != "resize":  # reserved for terminals
+        elif kind == "resize":
+            rows, columns = (check_size(body.get(key), key) for key in ("rows", "columns"))
+            if self._terminal is not None:
+                await self._terminal.resize(rows, columns)
+        else:
             raise _invalid("The message's type is unknown.", "Send end, signal or resize.")
 
     def on_close(self) -> None:
@@ -183,17 +189,15 @@ class ExecSocketHandler(websocket.WebSocketHandler, ExecHandler):
     async def _run(self) -> dict[str, Any]:
         """Run the command; return the last message."""
         assert self._start is not None
-        manager = await self.manager()
         try:
             body = await asyncio.wait_for(self._start, START_TIMEOUT)
         except TimeoutError:
             raise _invalid("No `start` came.", "Send it when the connection is open.") from None
-        request = decode_start(body)
-        stream = await manager.exec(self._sandbox_id, request, self.owner)
+        stream, wanted, facts = await self._begin(body)
         self._stream = stream
-        feeder = asyncio.create_task(self._feed(stream, request.stdin))
+        feeder = asyncio.create_task(self._feed(stream, wanted))
         try:
-            await self._tell({"type": "started", "pid": stream.pid, "window": WINDOW})
+            await self._tell({"type": "started", "pid": stream.pid, "window": WINDOW, **facts})
             async for output in stream:
                 await self.write_message(CHANNELS[output.stream] + output.data, binary=True)
             return {"type": "exit", **exit_json(await stream.exit())}
@@ -201,6 +205,19 @@ class ExecSocketHandler(websocket.WebSocketHandler, ExecHandler):
             feeder.cancel()
             await asyncio.wait({feeder})
             await stream.close()
+
+    async def _begin(self, body: dict[str, Any]) -> tuple[ExecStream, bool, dict[str, Any]]:
+        """Return the command or terminal, whether it has a stdin, and what to tell of it."""
+        manager = await self.manager()
+        if body.get("tty") is False:
+            del body["tty"]
+        if "tty" not in body:
+            request = decode_start(body)
+            stream = await manager.exec(self._sandbox_id, request, self.owner)
+            return stream, request.stdin, {}
+        terminal = await manager.terminal(self._sandbox_id, decode_terminal(body), self.owner)
+        self._terminal = terminal
+        return terminal, True, terminal_json(terminal)
 
     async def _feed(self, stream: ExecStream, wanted: bool) -> None:
         """Write stdin as it comes, and say how much was taken."""
@@ -219,6 +236,16 @@ class ExecSocketHandler(websocket.WebSocketHandler, ExecHandler):
         with contextlib.suppress(websocket.WebSocketClosedError):
             await self._tell(last)
         self.close(1000)
+
+
+def terminal_json(terminal: TerminalStream) -> dict[str, Any]:
+    """Return what a client has to know of a terminal, to show it and to come back to it."""
+    return {
+        "name": terminal.name,
+        "reattached": terminal.reattached,
+        "position": terminal.position,
+        "replay": terminal.replay,
+    }
 
 
 def _object(text: str) -> dict[str, Any]:

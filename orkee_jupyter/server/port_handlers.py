@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from tornado import web
 
 from ..sandbox.requests import decode_port, decode_wait
@@ -25,7 +27,13 @@ class LinkHandler(OrkeeHandler):
         base = self.base_url.rstrip("/")
         path = f"{base}{PROXY}/{sandbox.id}/{number}/~{text}/"
         self.set_header("Cache-Control", "no-store")
-        self.answer(201, path=path, expires_in=seconds)
+        self.answer(201, path=path, url=f"{self._origin()}{path}", expires_in=seconds)
+
+    def _origin(self) -> str:
+        """Return where this machine reaches the server, without a path."""
+        assert self.serverapp is not None
+        parts = urlsplit(self.serverapp.local_url)
+        return f"{parts.scheme}://{parts.netloc}"
 
 
 class WaitHandler(StreamHandler):

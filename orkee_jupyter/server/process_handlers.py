@@ -52,6 +52,7 @@ def process_json(process: Process) -> dict[str, Any]:
         "pid": process.pid,
         "command": list(process.command),
         "kind": process.kind,
+        "name": process.name,
         "started": process.started,
         "exit": None if process.exit is None else exit_json(process.exit),
     }

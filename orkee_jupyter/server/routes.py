@@ -23,7 +23,9 @@ from .files_handlers import (
 from .port_handlers import LinkHandler, WaitHandler
 from .process_handlers import AttachHandler, ProcessesHandler, SignalHandler
 from .proxy import ProxyHandler
+from .stats_handlers import StatsHandler
 from .stream_handlers import LogsHandler, SandboxesHandler
+from .terminal_handlers import TerminalHandler
 
 API: Final = "/orkee/api"
 
@@ -36,10 +38,12 @@ ROUTES: Final[tuple[tuple[str, type[OrkeeHandler]], ...]] = (
     (rf"{API}/sandbox/{_REF}", SandboxHandler),
     (rf"{API}/sandbox/{_REF}/logs", LogsHandler),
     (rf"{API}/sandbox/{_REF}/exec", ExecSocketHandler),
+    (rf"{API}/sandbox/{_REF}/terminal", TerminalHandler),
     (rf"{API}/sandbox/{_REF}/processes", ProcessesHandler),
     (rf"{API}/sandbox/{_REF}/processes/{_PID}/attach", AttachHandler),
     (rf"{API}/sandbox/{_REF}/processes/{_PID}/signal", SignalHandler),
     (rf"{API}/sandbox/{_REF}/start", StartHandler),
+    (rf"{API}/sandbox/{_REF}/stats", StatsHandler),
     (rf"{API}/sandbox/{_REF}/files", FilesHandler),
     (rf"{API}/sandbox/{_REF}/files/content", ContentHandler),
     (rf"{API}/sandbox/{_REF}/files/archive", ArchiveHandler),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..sandbox.model import DEFAULT_TEMPLATE, DEFAULT_TTL, Sandbox, Status
+from ..sandbox.model import DEFAULT_TEMPLATE, DEFAULT_TTL, Limits, Sandbox, Status
 
 #: What a sandbox has; beside them a row has its ``sequence``, which only the store knows.
 COLUMNS: Final = (
@@ -42,6 +42,8 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "labels": dict(sandbox.labels),
             "ttl": sandbox.ttl,
             "link": sandbox.link,
+            "limits": sandbox.limits.to_json(),
+            "timeout": sandbox.timeout,
         }
     )
     return row
@@ -63,4 +65,6 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         labels=more.get("labels", {}),
         ttl=more.get("ttl", DEFAULT_TTL),
         link=more.get("link"),
+        limits=Limits(**more.get("limits", {})),
+        timeout=more.get("timeout"),
     )

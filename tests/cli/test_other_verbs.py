@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from orkee_jupyter.cli import values
+from orkee_jupyter.cli import engine, values
 from orkee_jupyter.cli.progress import Progress
 from orkee_jupyter.sandbox.errors import OrkeeError
 from tests.client.stub_server import StubServer
@@ -29,6 +29,22 @@ def test_engine_status_is_the_running_servers(orkee: Orkee, stub: StubServer) ->
     assert "docker is not installed" in shown
     answer = json.loads(orkee("engine", "status", "--json").stdout)
     assert answer["engine"]["chosen"] == "native"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "address", "name"),
+    [
+        ("configured", "docker-container://x", "Docker, as configured"),
+        ("configured", "podman-container://x", "Podman, as configured"),
+        ("configured", "tcp://127.0.0.1:1", "configured"),
+        ("docker", None, "Docker"),
+        ("native", "unix:///x", "native"),
+    ],
+)
+def test_engine_status_says_what_an_address_is_of(
+    chosen: str, address: str | None, name: str
+) -> None:
+    assert engine._named({"chosen": chosen, "runner_host": address}) == name
 
 
 def test_what_is_quick_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,9 @@ from .conftest import Orkee
 
 
 def test_a_create_waits_and_names_the_hosts_port(orkee: Orkee, stub: StubServer) -> None:
-    made = orkee("sandbox", "create", "-p", "8080:3000", "--wait", "port:3000", "--timeout", "9")
+    made = orkee(
+        "sandbox", "create", "-p", "8080:3000", "--wait", "port:3000", "--wait-timeout", "9"
+    )
     assert made.returncode == 0
     sent = [body for method, _, body in stub.requests if method == "POST"]
     assert (sent[0]["ports"], sent[1]["for"]) == (["8080:3000"], "port:3000")

@@ -116,8 +116,6 @@ def test_an_error_as_json_is_the_problem_object(orkee: Orkee, stub: StubServer) 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["--port", "0"], "invalid_port"),
-        (["--port", "http"], "invalid_port"),
         (["--env", "=x"], "invalid_request"),
         (["--label", "x"], "invalid_request"),
         (["nope"], "unknown_template"),

@@ -14,6 +14,7 @@ import pytest_asyncio
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.ports import ContainerDefinition, Endpoint, Engine
 from tests.fakes.engine import FakeEngine
+from tests.runner import RUNNER
 
 # One loop and one engine for the module: to start the real one takes seconds.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,7 +28,7 @@ async def make_engine(kind: str, folder: Path) -> Engine:
         return FakeEngine()
     from orkee_jupyter.dagger.engine import DaggerEngine
 
-    made: Engine = DaggerEngine(None, folder)
+    made: Engine = DaggerEngine(RUNNER, folder)
     return made
 
 

@@ -32,6 +32,7 @@ scalar ServiceID  scalar Platform
 enum ExistsType { REGULAR_TYPE DIRECTORY_TYPE SYMLINK_TYPE }
 type Query {
   container: Container!  host: Host!  defaultPlatform: Platform!
+  secret(uri: String!): Secret!
   cacheVolume(key: String!): CacheVolume!
   setSecret(name: String!, plaintext: String!): Secret!
   loadContainerFromID(id: ContainerID!): Container!
@@ -41,7 +42,7 @@ type Query {
 type Host { file(path: String!): File!  unixSocket(path: String!): Socket! }
 type File { id: FileID! }
 type CacheVolume { id: CacheVolumeID! }
-type Secret { id: SecretID! }
+type Secret { id: SecretID!  plaintext: String! }
 type Socket { id: SocketID! }
 type Container {
   id: ContainerID!  sync: ContainerID!  user: String!
@@ -62,6 +63,7 @@ type Service {
 }
 """)
 _USUAL = {"user": "", "exists": False, "defaultPlatform": "linux/amd64", "hostname": "host-1"}
+_USUAL |= {"plaintext": ""}
 TOKEN = "secret-of-the-session"
 
 
@@ -71,12 +73,17 @@ class FakeSession:
     def __init__(self) -> None:
         self.answer: Answer = lambda steps: None
         self.asked: list[Steps] = []
+        self.broken = 0  # so many next answers say that the engine is gone
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 answer = json.dumps(fake._run(json.loads(body))).encode()
+                if fake.broken:
+                    fake.broken -= 1
+                    self.send_error(502)
+                    return
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))

@@ -128,7 +128,22 @@ async def test_a_configured_engine_that_cannot_be_used_says_why(
 
 
 async def test_an_engine_that_dagger_dials_is_taken_at_its_word(native: NativeEngine) -> None:
-    assert (await choice.choose("docker-container://mine", native)).kind == "configured"
+    assert (await choice.choose("kube-pod://mine", native)).kind == "configured"
+
+
+@pytest.mark.parametrize(("said", "usable"), [("true", True), ("false", False)])
+async def test_a_container_of_docker_has_to_run(
+    native: NativeEngine, bin_dir: Path, said: str, usable: bool
+) -> None:
+    script(bin_dir / "docker", f'[ "$1 $2 $6" = "--context=far inspect mine" ] && echo {said}')
+    first, *_ = await choice.survey("docker-container://mine?context=far", native)
+    assert first.usable is usable
+    assert usable or first.reason == "docker has no running container 'mine'"
+
+
+async def test_a_container_of_docker_needs_docker(native: NativeEngine) -> None:
+    told = (await reasons("docker-container://mine", native))["configured"]
+    assert told == "docker has no running container 'mine'"
 
 
 @pytest.mark.parametrize("name", ["ORKEE_RUNNER_HOST", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"])

@@ -60,6 +60,21 @@ async def test_a_started_container_is_known_until_it_is_stopped(
     assert [steps[-1][1] for steps in asked(fake, "stop")] == [{"kill": True}]
 
 
+async def test_a_container_whose_name_cannot_be_told_is_known_and_can_be_stopped(
+    containers: Containers, fake: FakeSession
+) -> None:
+    def fail(steps: Steps) -> None:
+        if steps[-1][0] == "hostname":
+            raise GraphQLError("no name")
+
+    fake.answer = fail
+    with pytest.raises(OrkeeError):
+        await containers.start(definition(), lambda _: None)
+    assert containers.ids() == ["a"]
+    await containers.stop("a")
+    assert containers.ids() == []
+
+
 @pytest.mark.parametrize(
     ("address", "where"),
     [(None, ["-socket", "/run/orkee/link.sock"]), ("10.0.0.1:5", ["-address", "10.0.0.1:5"])],

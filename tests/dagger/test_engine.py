@@ -84,6 +84,31 @@ async def test_a_lost_session_is_told_and_replaced(engine: DaggerEngine, tmp_pat
     assert len(sessions(tmp_path)) == 2
 
 
+async def test_a_session_whose_engine_is_gone_is_told_and_replaced(
+    engine: DaggerEngine, fake: FakeSession, tmp_path: Path
+) -> None:
+    told: asyncio.Queue[tuple[list[str], str]] = asyncio.Queue()
+    engine.on_lost(lambda ids, reason: told.put_nowait((list(ids), reason)))
+    await engine.start(definition(), quiet)
+    fake.broken = 1  # the session is there, and answers for nobody
+    await engine.start(definition("b"), quiet)
+    lost = await asyncio.wait_for(told.get(), 5)
+    assert lost == (["a"], "the engine's session ended")
+    assert len(sessions(tmp_path)) == 2
+
+
+async def test_a_call_that_meets_no_engine_ends_the_session(
+    engine: DaggerEngine, fake: FakeSession, tmp_path: Path
+) -> None:
+    await engine.start(definition(), quiet)
+    fake.broken = 1
+    with pytest.raises(OrkeeError) as caught:
+        await engine.stop("a")
+    assert caught.value.code == "engine_lost"
+    assert "the engine does not answer" in caught.value.cause
+    assert (await engine.status())["session"] is None
+
+
 async def test_a_close_is_no_loss(engine: DaggerEngine) -> None:
     lost: list[object] = []
     engine.on_lost(lambda ids, reason: lost.append(ids))

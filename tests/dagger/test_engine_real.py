@@ -17,6 +17,7 @@ from orkee_jupyter.dagger.engine import DaggerEngine
 from orkee_jupyter.dagger.native import NativeEngine
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.ports import ContainerDefinition, Endpoint
+from tests.runner import RUNNER
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -29,7 +30,7 @@ IMAGE = "debian:bookworm-slim"
 
 @pytest_asyncio.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[DaggerEngine]:
-    made = DaggerEngine(None, tmp_path)
+    made = DaggerEngine(RUNNER, tmp_path)
     yield made
     await made.close()
 
@@ -139,6 +140,7 @@ async def test_a_start_whose_session_is_killed_does_not_hang(
     assert caught.value.code == "engine_lost"
 
 
+@pytest.mark.native
 async def test_callers_at_once_get_one_direct_listener(engine: DaggerEngine) -> None:
     first, second = await asyncio.gather(engine.direct_listener(), engine.direct_listener())
     assert first is not None

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from orkee_jupyter.sandbox.errors import OrkeeError
+from orkee_jupyter.sandbox.model import Limits
 from orkee_jupyter.sandbox.ports import ContainerDefinition, Progress
 
+from .guard import FakeGuard
 from .points import Points
 
 IMAGES = frozenset({"node:18-alpine", "python:3.11-slim", "debian:bookworm-slim"})
@@ -27,6 +29,8 @@ class FakeEngine:
         self.running: dict[str, ContainerDefinition] = {}
         self.workspaces: set[str] = set()  # cache volumes that may hold something
         self.closed = False
+        self.guards_with: frozenset[str] = frozenset()  # the limits it can enforce
+        self.guards: dict[str, FakeGuard] = {}
 
     async def prepare(self, progress: Progress) -> None:
         """Be ready: a fake always is."""
@@ -60,6 +64,13 @@ class FakeEngine:
     async def stop(self, sandbox_id: str) -> None:
         await self._points.enter("engine.stop")
         self.running.pop(sandbox_id, None)
+
+    async def limit(self, sandbox_id: str, limits: Limits) -> FakeGuard | None:
+        await self._points.enter("engine.limit")
+        if not self.guards_with:
+            return None
+        self.guards[sandbox_id] = FakeGuard(frozenset(limits.kinds()) & self.guards_with)
+        return self.guards[sandbox_id]
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         await self._points.enter("engine.empty_workspace")

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from orkee_jupyter.sandbox.clock import within
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.files import FileRequest
-from orkee_jupyter.sandbox.model import ExecRequest, Exit, LogEntry, LogQuery, Output
+from orkee_jupyter.sandbox.model import (
+    ExecRequest,
+    Exit,
+    Limits,
+    LogEntry,
+    LogQuery,
+    Output,
+    TerminalRequest,
+)
 from orkee_jupyter.sandbox.model import Process as ListedProcess
 from orkee_jupyter.sandbox.ports import Clock, Endpoint
+from orkee_jupyter.sandbox.usage import Usage
 
 from .files import FakeFileStream
 from .points import Points
@@ -61,6 +70,7 @@ class FakeExec:
         if not request.stdin:
             self._process.stdin.put_nowait(None)
         self._lost: str | None = None
+        self._limit: str | None = None
         self._ending = asyncio.get_running_loop().create_task(self._end(request, clock))
 
     async def _end(self, request: ExecRequest, clock: Clock) -> Exit:
@@ -73,7 +83,7 @@ class FakeExec:
                 self._process.kill("TERM")
         ended = await self._process.task
         self._output.put_nowait(None)
-        self.ended = Exit(ended.exit_code, ended.signal, timed_out, 0.0)
+        self.ended = Exit(ended.exit_code, ended.signal, timed_out, 0.0, self._limit)
         return self.ended
 
     def __aiter__(self) -> AsyncIterator[Output]:
@@ -105,10 +115,23 @@ class FakeExec:
         self._process.kill("KILL")
         await asyncio.wait({self._ending})
 
+    def break_limit(self, kind: str) -> None:
+        self._limit = kind
+        self._process.kill("KILL")
+
     def lose(self, reason: str) -> None:
         if not self._ending.done():
             self._lost = reason
         self._process.kill("KILL")
+
+
+class FakeTerminal(FakeExec):
+    """A terminal, for which a command's streams stand."""
+
+    name, reattached, position, replay = "1", False, 0, 0
+
+    async def resize(self, rows: int, columns: int) -> None:
+        self._output.put_nowait(Output("stdout", f"{rows}x{columns}".encode()))
 
 
 class FakeDaemon:
@@ -122,6 +145,10 @@ class FakeDaemon:
         self._lost: asyncio.Future[str] = loop.create_future()
         self._process: Process | None = None
         self._following: asyncio.Task[None] | None = None
+        self.limits: Limits | None = None
+        self.usage = Usage(10.0, 5.0, 0.0, 2**20, 2**21, 2, 3, 100, 200, 4096, True)
+        self.told: Callable[[Usage], object] = lambda _: None
+        self._broken: asyncio.Future[str] = loop.create_future()
         self.started: tuple[Sequence[str] | None, Mapping[str, str], str] | None = None
         self.execs: list[FakeExec] = []
         self.contents: dict[str, bytes] = {}
@@ -163,6 +190,12 @@ class FakeDaemon:
         self.file_streams.append(FakeFileStream(self.contents, request))
         return self.file_streams[-1]
 
+    async def terminal(self, request: TerminalRequest) -> FakeTerminal:
+        command = ExecRequest(request.command or ("cat",), stdin=True)
+        stream = FakeTerminal(10 + len(self.execs), command, self._place.clock)
+        self.execs.append(stream)
+        return stream
+
     async def attach(self, pid: int) -> FakeExec:
         return self._named(pid)
 
@@ -179,6 +212,25 @@ class FakeDaemon:
             if stream.pid == pid:
                 return stream
         raise OrkeeError("process_not_found", f"There is no process {pid}.")
+
+    async def limit(self, limits: Limits) -> None:
+        await self._points.enter("daemon.limit")
+        self.limits = limits
+
+    async def broken(self) -> str:
+        return await asyncio.shield(self._broken)
+
+    def break_limit(self, kind: str) -> None:
+        """Find a limit broken, and end everything for it."""
+        self._broken.set_result(kind)
+        for stream in self.execs:
+            stream.break_limit(kind)
+
+    async def stats(self) -> Usage:
+        return self.usage
+
+    def on_usage(self, told: Callable[[Usage], object]) -> None:
+        self.told = told
 
     async def stop(self, grace: float) -> None:
         await self._points.enter("daemon.stop")

@@ -1,4 +1,4 @@
-"""The quickstart notebook as a file, and an error as a notebook runner sees it."""
+"""The notebooks as files, and an error as a notebook runner sees it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from orkee_jupyter.magics.arguments import parse
+from orkee_jupyter.magics.cells import CELL_COMMANDS
 from orkee_jupyter.magics.words import split
 from tests.client.stub_server import StubServer
 
 from .conftest import ROOT
 
-QUICKSTART = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
+NOTEBOOKS = {
+    path.stem: nbformat.read(path, as_version=4) for path in (ROOT / "notebooks").glob("*.ipynb")
+}
 
 
-def test_every_line_of_the_quickstart_parses() -> None:
-    lines = [line for cell in QUICKSTART.cells for line in cell.source.splitlines()]
-    magics = [
-        line.split("%sandbox ")[1] for line in lines if "%sandbox " in line and "`" not in line
-    ]
-    assert len(magics) >= 8
-    for line in magics:
-        parse(split(line))
+@pytest.mark.parametrize("name", ["quickstart", "streams"])
+def test_every_line_of_a_notebook_parses(name: str) -> None:
+    cells = [each.source for each in NOTEBOOKS[name].cells if each.cell_type == "code"]
+    lines = [line for source in cells for line in source.splitlines() if "%sandbox " in line]
+    assert len(lines) >= 8
+    values = {"server": "x", "results": "out"} if name == "streams" else {"server": "x"}
+    for line in lines:
+        words = split(line.split("%sandbox ")[1].replace("{server.pid}", "7"), values)
+        parse(words, CELL_COMMANDS) if "%%sandbox " in line else parse(words)
 
 
-def test_the_quickstart_stores_only_outputs_that_are_compared() -> None:
-    nbformat.validate(QUICKSTART)
-    for cell in QUICKSTART.cells:
+@pytest.mark.parametrize("name", ["quickstart", "streams"])
+def test_a_notebook_stores_only_outputs_that_are_compared(name: str) -> None:
+    nbformat.validate(NOTEBOOKS[name])
+    for cell in NOTEBOOKS[name].cells:
         if cell.cell_type == "code":
             assert cell.execution_count  # nbval refuses outputs of a cell that was not run
             ignored = "nbval-ignore-output" in cell.metadata.get("tags", [])

@@ -49,13 +49,6 @@ def test_any_line_gives_words_or_an_error_of_ours(line: str) -> None:
         assert all(isinstance(word, str) for word in split(line, NAMES))
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "-1", "3000x", "", "٣", "9" * 5000])
-def test_a_bad_port_is_refused(text: str) -> None:
-    with pytest.raises(OrkeeError) as caught:
-        values.port(text)
-    assert caught.value.code == "invalid_port"
-
-
 def test_a_pair_without_a_key_is_refused_and_not_repeated() -> None:
     with pytest.raises(OrkeeError) as caught:
         values.pairs("--env", ["secret-value"])

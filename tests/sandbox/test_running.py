@@ -242,3 +242,12 @@ async def test_a_start_puts_right_what_a_dead_server_left() -> None:
 async def test_the_engines_status_passes_through() -> None:
     async with world() as w:
         assert await w.manager.engine_status() == {"engine": "fake", "running": 0}
+
+
+async def test_a_live_sandbox_is_found_by_its_id_without_the_store_by_its_owner_only() -> None:
+    async with world() as w:
+        sandbox = await w.create()
+        w.store.failures["find"] = OrkeeError("store_failed", "The disk is gone.")
+        assert await run(w, sandbox, "echo", "hi") == b"hi\n"
+        assert (await w.manager.get(sandbox.id, OWNER)).id == sandbox.id
+        assert (await error_of(w.manager.get(sandbox.id, "eve"))).code == "store_failed"

@@ -13,7 +13,7 @@ import pytest
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.files import FileRequest
-from orkee_jupyter.sandbox.model import ExecRequest
+from orkee_jupyter.sandbox.model import ExecRequest, TerminalRequest
 from orkee_jupyter.sandboxd import frames
 from orkee_jupyter.sandboxd.connection import Connection
 from orkee_jupyter.sandboxd.control import Control
@@ -22,6 +22,7 @@ from orkee_jupyter.sandboxd.files import FileStream
 from orkee_jupyter.sandboxd.processes import AttachStream
 from orkee_jupyter.sandboxd.pump import LogStream
 from orkee_jupyter.sandboxd.stream import Stream
+from orkee_jupyter.sandboxd.terminal import TerminalStream
 
 FOLDER = Path(__file__).parents[1] / "protocol"
 FRAMES: list[dict[str, Any]] = json.loads((FOLDER / "frames.json").read_text())
@@ -151,6 +152,8 @@ class Dialogue:
             role._allowance += body["bytes"]
         elif kind == frames.SIGNAL:
             self.spawn(role.signal(body["json"]["signal"]))
+        elif kind == frames.RESIZE:
+            self.spawn(role.resize(**body["json"]))
         elif kind == frames.RESET:
             role.reset(body["json"]["code"])
 
@@ -166,6 +169,9 @@ class Dialogue:
         elif asked["kind"] == "files":
             request = FileRequest(asked["op"], asked["path"], mode=asked.get("mode"))
             stream = FileStream(self.connection, request, window)
+        elif asked["kind"] == "terminal":
+            wanted = TerminalRequest(name=asked["name"] or None, seen=asked["after"])
+            stream = TerminalStream(self.connection, wanted, window)
         elif asked["kind"] == "attach":
             stream = AttachStream(self.connection, None, asked["pid"], window)
         else:

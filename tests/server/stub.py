@@ -24,10 +24,13 @@ from orkee_jupyter.sandbox.model import (
     Sandbox,
     Status,
     Template,
+    TerminalRequest,
 )
 from orkee_jupyter.sandbox.ports import Progress
+from orkee_jupyter.sandbox.usage import Stats
 
 ID = "0123456789abcdef0123456789abcdef"
+STATS = Stats(1.5, 50.0, 2.5, 0.0, 1024, 2048, 1, 2, 10, 20, None, False)
 
 
 def make(**changes: Any) -> Sandbox:
@@ -48,6 +51,7 @@ class StubExec:
     """A command whose output the test holds."""
 
     pid = 7
+    name, reattached, position, replay = "1", False, 0, 0  # of a terminal
 
     def __init__(self, outputs: list[Output], error: OrkeeError | None = None) -> None:
         self.outputs, self.error = outputs, error
@@ -72,6 +76,9 @@ class StubExec:
 
     async def signal(self, name: str) -> None:
         self.signals.append(name)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        self.signals.append(f"{rows}x{columns}")
 
     async def exit(self) -> Exit:
         if self.error is not None:
@@ -113,6 +120,15 @@ class StubManager:
         self.calls.append(call)
         if self.error is not None:
             raise self.error
+
+    def last_stats(self, sandbox_id: str) -> Stats | None:
+        return STATS
+
+    async def stats(self, ref: str, owner: str) -> Stats:
+        self._called("stats", ref, owner)
+        if self.sandbox.status is not Status.ACTIVE:
+            raise OrkeeError("sandbox_not_active", "The sandbox has ended.")
+        return STATS
 
     def step(self, sandbox_id: str) -> str | None:
         return None
@@ -160,6 +176,14 @@ class StubManager:
 
     async def start(self, ref: str, owner: str) -> Sandbox:
         self._called("start", ref, owner)
+        return self.sandbox
+
+    async def terminal(self, ref: str, request: TerminalRequest, owner: str) -> StubExec:
+        self._called("terminal", ref, request, owner)
+        return self.exec_stream
+
+    async def usable(self, ref: str, owner: str) -> Sandbox:
+        self._called("usable", ref, owner)
         return self.sandbox
 
     async def attach(self, ref: str, pid: int, owner: str) -> StubExec:

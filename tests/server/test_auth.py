@@ -45,7 +45,10 @@ def live_verbs(app: web.Application) -> Iterator[tuple[str, str]]:
 
 
 def expected_action(verb: str, path: str) -> str:
-    if path.endswith(("/start", "/exec", "/signal", "/link", "/wait")) or "/orkee/proxy/" in path:
+    if (
+        path.endswith(("/start", "/exec", "/signal", "/link", "/wait", "/terminal"))
+        or "/orkee/proxy/" in path
+    ):
         return "execute"
     return "read" if verb == "GET" else "write"
 
@@ -71,8 +74,10 @@ async def test_the_walk_sees_every_verb(server: Running) -> None:
     assert verbs == {
         ("GET", "/sandbox"),
         ("POST", "/sandbox"),
+        ("POST", "/sandbox/web/terminal"),
         ("GET", "/sandbox/web"),
         ("DELETE", "/sandbox/web"),
+        ("GET", "/sandbox/web/stats"),
         ("GET", "/sandbox/web/logs"),
         ("POST", "/sandbox/web/exec"),
         ("GET", "/sandbox/web/exec"),

@@ -58,6 +58,7 @@ async def test_live_routes_and_documented_ones_are_the_same(server: Running) -> 
         ("POST", "/sandbox", "SandboxAnswer"),
         ("GET", "/sandbox", "SandboxPage"),
         ("GET", "/sandbox/web", "SandboxAnswer"),
+        ("GET", "/sandbox/web/stats", "StatsAnswer"),
         ("DELETE", "/sandbox/web", "SandboxAnswer"),
         ("POST", "/clean", "CleanAnswer"),
         ("GET", "/templates", "TemplatesAnswer"),

@@ -16,7 +16,7 @@ class AsyncBackground:
     """A command in a sandbox as ``processes()`` lists it and ``detach()`` starts it.
 
     ``kind`` is "main" for the sandbox's own command, "exec" for one that somebody listens
-    to, "detached" for one that runs by itself.
+    to, "detached" for one that runs by itself, "terminal" for a shell.
     """
 
     def __init__(self, connection: AsyncConnection, sandbox_id: str, data: dict[str, Any]) -> None:
@@ -41,8 +41,13 @@ class AsyncBackground:
 
     @property
     def kind(self) -> str:
-        """ "main", "exec" or "detached"."""
+        """ "main", "exec", "detached" or "terminal"."""
         return str(self._data.get("kind", ""))
+
+    @property
+    def name(self) -> str:
+        """That of a terminal, "" of any other command."""
+        return str(self._data.get("name") or "")
 
     @property
     def started(self) -> float:

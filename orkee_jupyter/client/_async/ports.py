@@ -28,15 +28,18 @@ class AsyncPortSandbox(SandboxRecord):
 
     _connection: AsyncConnection
 
-    async def proxy_link(self, port: int) -> str:
+    async def proxy_link(self, port: int, *, full: bool = False) -> str:
         """Return a link to a port through the server that needs no login, for an hour or so.
 
-        A full URL where the server was given by one, else its path on the server. Whoever has
-        the link gets in: it is for a browser, and lasts while it is used, a day at most.
+        A full URL where the server was given by one, else its path on the server: a page of
+        Jupyter's knows the rest. With ``full`` it is then the URL for programs and browsers on
+        the server's own machine. Whoever has the link gets in: it lasts while it is used, a day
+        at most.
         """
         path = transport.sandbox_path(self.id, "ports", str(int(port)), "link")
         answer = await self._connection.call("POST", path)
-        return transport.on_server(self._connection.address, str(answer.get("path", "")))
+        found = transport.on_server(self._connection.address, str(answer.get("path", "")))
+        return str(answer.get("url", found)) if full and found.startswith("/") else found
 
     async def wait_for(self, condition: str, timeout: float = DEFAULT_WAIT) -> Self:
         """Wait until the sandbox is ready, ask for its facts anew, and return this same object.

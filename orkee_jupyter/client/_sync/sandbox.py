@@ -15,6 +15,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 from .. import transport
 from ..lines import LineCaller, Source
 from ..packing import local_folder
+from ..record import limits_of
 from ..results import ExecResult, LineAssembler, sandbox_of
 from ..waiting import in_thread
 from .background import Background
@@ -24,7 +25,9 @@ from .files import LocalPath
 from .ports import PortSandbox
 from .process import Process
 from .scripts import open_code
+from .stats import StatsSandbox
 from .streams import ExecStream, LogStream
+from .terminal import TerminalSandbox
 from .workspace import FileSandbox
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ SMALL_STDIN = 128 * 1024
 _PAGE = 200  # sandboxes asked for at once
 
 
-class Sandbox(FileSandbox, PortSandbox):
+class Sandbox(FileSandbox, PortSandbox, StatsSandbox, TerminalSandbox):
     """A container to run code in, made by ``Sandbox.create(…)``.
 
     Its properties are what the server said last; ``refresh()`` asks again. As a context
@@ -59,6 +62,10 @@ class Sandbox(FileSandbox, PortSandbox):
         env: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         ttl: str | float | None = None,
+        timeout: str | float | None = None,
+        memory: str | int | None = None,
+        cpus: float | None = None,
+        pids: int | None = None,
         command: Command | None = None,
         working_directory: str | None = None,
         mount: LocalPath | None = None,
@@ -73,6 +80,9 @@ class Sandbox(FileSandbox, PortSandbox):
         What is not given comes from the template. A port is a number, or "8080:3000" for port
         3000 at port 8080 of the host. ``wait`` is what ``wait_for`` takes, or several of it;
         a sandbox that was waited for in vain stays. ``ttl`` is "30m", "2h" or seconds;
+        ``memory`` ("256m" or bytes), ``cpus`` (1.5) and ``pids`` (processes and threads) are what
+        it may use at most, ``timeout`` ("30m" or seconds) how long it may live in all: a sandbox
+        that breaks one fails, one that uses its processors' time is held back;
         ``mount`` is a folder that is copied into the workspace before the command starts
         (a copy: changes on one side do not show on the other), with ``gitignore`` without what
         git ignores; ``on_progress`` gets a sentence for each step. Raises OrkeeError for
@@ -87,6 +97,8 @@ class Sandbox(FileSandbox, PortSandbox):
             "env": None if env is None else dict(env),
             "labels": None if labels is None else dict(labels),
             "ttl": ttl,
+            "timeout": timeout,
+            "limits": limits_of(memory, cpus, pids),
             "command": None if command is None else to_command(command),
             "working_directory": working_directory,
             "start": None if mount is None else False,
