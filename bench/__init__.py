@@ -1,0 +1,1 @@
+"""Measures this project beside the bare Dagger SDK, Docker and testcontainers."""
