@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab check format unit processes integration notebooks go bench lock reference wheel clean
+.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration notebooks go bench lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,7 +17,10 @@ demo: setup ## the main job: run notebooks/quickstart.ipynb against a real Jupyt
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## everything: checks, Go tests, unit and integration tests, notebooks
-	@$(MAKE) --no-print-directory check go unit processes integration notebooks
+	@$(MAKE) --no-print-directory check go unit processes integration notebooks docker-smoke
+
+test-docker: setup ## the integration tests on an engine that runs in Docker
+	$(BIN)/python -m scripts.docker_engine run pytest -q -m engine
 
 lab: setup ## open JupyterLab with the extension; prints its URL
 	@$(BIN)/jupyter lab --no-browser --allow-root --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
@@ -42,11 +45,14 @@ processes: ## the Python tests with real servers, kernels and commands, but no e
 integration: ## the Python tests on the real engine
 	$(BIN)/python scripts/alone.py pytest -q -m engine
 
-notebooks: ## run the notebooks and compare their outputs
-	$(BIN)/python scripts/alone.py pytest -q --nbval --nbval-current-env -p no:cacheprovider -W default notebooks
+docker-smoke: ## the way through everything on an engine in Docker, where Docker can be had
+	@$(BIN)/python -m scripts.docker_engine try pytest -q -m engine tests/integration/test_smoke.py
 
-bench: setup ## measure the links and streams on the real engine (not part of `make test`)
-	$(BIN)/python -m bench.links
+notebooks: ## run the notebooks and compare their outputs
+	$(BIN)/python scripts/alone.py pytest -q --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg -p no:cacheprovider -W default notebooks
+
+bench: setup ## measure beside Docker, the Dagger SDK, testcontainers (not part of `make test`)
+	$(BIN)/python -m bench $(BENCH_ARGS)
 
 format: ## mend lint and format
 	$(BIN)/ruff check --fix .
@@ -55,7 +61,7 @@ format: ## mend lint and format
 
 lock: ## resolve the dependencies anew into requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --no-header --extra lab --group dev -o requirements.lock pyproject.toml
+	  --no-annotate --no-header --extra lab --group dev --group bench -o requirements.lock pyproject.toml
 
 reference: ## write docs/reference anew from the code
 	$(BIN)/python scripts/reference.py

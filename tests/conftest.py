@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import runner
+
 ROOT = Path(__file__).parent
 #: Beginnings of the paths, below this folder, of tests with more than the code of a part.
 SLOW = (
@@ -39,8 +41,21 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them all ``slow``."""
+@pytest.hookimpl(trylast=True)  # when every folder's own has set its marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark them all ``slow``, and leave out what is not for the engine of this run."""
     for item in items:
         if item.path.relative_to(ROOT).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+    places = {item.nodeid: item.path.relative_to(ROOT).as_posix() for item in items}
+    runner.sort_out(config, items, places)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was left out on an engine in Docker, and why."""
+    if runner.RUNNER is not None:
+        terminalreporter.write_line(f"engine: {runner.RUNNER}")
+        for reason, count in runner.reasons(config).items():
+            terminalreporter.write_line(f"left out: {count} {reason}")

@@ -56,7 +56,7 @@ LAYERS: Mapping[str, Layer] = {
         names("client"),
         names("IPython traitlets"),
         # Sent into a sandbox as text: there it runs with that one's Python.
-        {"magics.inside.bridge": names("ipykernel jupyter_client")},
+        {"magics.inside.kernel": names("ipykernel jupyter_client zmq")},
     ),
     "widget": Layer(names("client"), names("anywidget traitlets ipywidgets")),
     # Of the domain the command line takes the error type and, for annotations, the model.

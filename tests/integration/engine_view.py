@@ -12,8 +12,7 @@ from .world import World
 
 
 async def _contents(world: World, sandboxes: Sequence[str]) -> dict[str, list[str]]:
-    engine = world.engine()
-    config = SessionConfig(engine.cli, engine.runner_host, world.folder / "view.log")
+    config = SessionConfig(world.engine().cli, world.runner_host, world.folder / "view.log")
     session = await Session.start(config, lambda _: None)
     try:
         client = session.client

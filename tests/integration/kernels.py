@@ -27,6 +27,7 @@ class Ran:
     status: str = ""
     seconds: float = 0.0  # from the interrupt, or from the start, to idle
     messages: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    questions: list[dict[str, Any]] = field(default_factory=list)
 
     def text(self, stream: str) -> str:
         """Return what was written to "stdout" or "stderr"."""
@@ -53,7 +54,8 @@ class Kernel:
         until(file.exists, 30, what="the kernel's connection file")
         self._client = BlockingKernelClient(connection_file=str(file))
         self._client.load_connection_file()
-        self._client.start_channels()
+        # A busy machine is late with a heartbeat, which the client would take for a death.
+        self._client.start_channels(hb=False)
         self._client.wait_for_ready(timeout=60)
         assert self.run("%load_ext orkee_jupyter").status == "ok"
 
@@ -61,9 +63,19 @@ class Kernel:
         """Interrupt the running cell, as the notebook's button does."""
         self._server.api("POST", f"kernels/{self.id}/interrupt")
 
-    def run(self, code: str, interrupt_when: Callable[[Ran], bool] | None = None) -> Ran:
-        """Run a cell to its end; interrupt it once what it said fulfils a condition."""
-        ran, began, deadline = Ran(), time.monotonic(), time.monotonic() + 60
+    def run(
+        self,
+        code: str,
+        interrupt_when: Callable[[Ran], bool] | None = None,
+        *,
+        answer: str = "",
+        limit: float = 60.0,
+    ) -> Ran:
+        """Run a cell to its end; interrupt it once what it said fulfils a condition.
+
+        What it asks for is answered with ``answer``; ``limit`` in seconds.
+        """
+        ran, began, deadline = Ran(), time.monotonic(), time.monotonic() + limit
         request = self._client.execute(code)
         while time.monotonic() < deadline:
             if interrupt_when and interrupt_when(ran):
@@ -72,6 +84,9 @@ class Kernel:
             try:
                 message = self._client.get_iopub_msg(timeout=0.05)
             except queue.Empty:
+                if self._client.stdin_channel.msg_ready():
+                    ran.questions.append(self._client.get_stdin_msg(timeout=1)["content"])
+                    self._client.input(answer)
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue

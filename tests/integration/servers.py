@@ -20,7 +20,7 @@ from orkee_jupyter.client.discovery import is_live
 from .processes import kill, until
 from .world import ROOT, World
 
-START = 30.0  # seconds that a server may take on a busy machine
+START = 60.0  # seconds that a server may take on a busy machine
 STOP = 12.0
 TOKEN = "token-of-the-tests"
 

@@ -103,6 +103,7 @@ def test_the_end_of_the_session_pauses_its_sandboxes_and_no_more(
         assert sandboxes[0].stop().status == "terminated"
 
 
+@pytest.mark.native
 @pytest.mark.parametrize("link", ["direct", "forwarded"])
 def test_the_end_of_the_engine_pauses_the_sandboxes_and_the_next_create_starts_it(
     world: World, own_server: Start, link: str
@@ -120,6 +121,7 @@ def test_the_end_of_the_engine_pauses_the_sandboxes_and_the_next_create_starts_i
         assert world.engine_status()["state"] == "ready"
 
 
+@pytest.mark.native
 def test_a_command_under_way_ends_with_an_error_when_the_engine_dies(
     world: World, own_server: Start
 ) -> None:

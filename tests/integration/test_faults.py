@@ -35,7 +35,7 @@ SMALL_DISK = ["sh", "-c", 'mount -t tmpfs -o size=8m none "$0" && exec "$@"']
 def test_without_an_engine_the_remedy_is_named(world: World, own_server: Start) -> None:
     folder = world.folder / "without"
     folder.mkdir(mode=0o700)
-    env = {"XDG_DATA_HOME": str(folder), "PATH": str(folder)}
+    env = {"XDG_DATA_HOME": str(folder), "PATH": str(folder), "ORKEE_RUNNER_HOST": ""}
     server = own_server(env=env)
     with server.http() as http:
         answer = http.post("sandbox", json={"name": "never"})

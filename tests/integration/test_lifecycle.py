@@ -41,13 +41,14 @@ def test_expired_clean_up_on_request(client: Client) -> None:
 
 
 def test_expired_clean_up_by_the_reaper(own_server: Callable[..., Server]) -> None:
-    server = own_server("--OrkeeExtension.reap_interval=0.2", "--OrkeeExtension.default_ttl=2")
+    server = own_server("--OrkeeExtension.reap_interval=0.2", "--OrkeeExtension.default_ttl=5")
     with server.client() as client:
+        client.create("debian", ttl=60).stop()  # the first one connects to the engine
         used, idle = client.create("debian"), client.create("debian")
-        until(lambda: used.exec(["true"]).ok and idle.refresh().status == "terminated", 10)
+        until(lambda: used.exec(["true"]).ok and idle.refresh().status == "terminated", 20)
         assert idle.refresh().expires_at <= time.time()
         assert used.refresh().status == "active", "an exec renews the lifetime"
-        until(lambda: used.refresh().status == "terminated", 10)
+        until(lambda: used.refresh().status == "terminated", 20)
     until(lambda: not containers_of([idle.id, used.id]), 2)
 
 

@@ -41,7 +41,8 @@ def test_an_ordinary_user_creates_uses_and_stops_a_sandbox(user: Ordinary) -> No
     sandbox = json.loads(made.stdout)
     assert (sandbox["status"], sandbox["link"]) == ("active", "direct")
     ran = user.orkee("sandbox", "exec", sandbox["id"], "--", "sh", "-c", "id -u; echo err >&2")
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "err\n")
+    assert (ran.returncode, ran.stdout) == (0, "0\n")
+    assert ran.stderr.endswith("err\n")  # behind what it says of a slow server
     (sleep, *_) = containers_of([sandbox["id"]])
     owner = Path(f"/proc/{sleep}").stat().st_uid
     assert owner not in (0, user.home.stat().st_uid), "root in there is nobody here"

@@ -160,7 +160,7 @@ def test_one_interpreter_keeps_state_and_shows_pictures_and_tables(kernel: Kerne
     first = kernel.run(f"%%sandbox python\nx = 40\n{PICTURE}")
     assert first.status == "ok", first
     assert "built-in interpreter" in first.text("stderr")
-    assert "install ipykernel" in first.text("stderr")
+    assert "--install-kernel" in first.text("stderr")
     assert kernel.run("%%sandbox python\nx + 2").only("display_data")["data"] == {
         "text/plain": "42"
     }
