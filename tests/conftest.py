@@ -41,12 +41,17 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.hookimpl(trylast=True)  # when every folder's own has set its marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark them all ``slow``, and leave out what is not for the engine of this run."""
+@pytest.hookimpl(specname="pytest_collection_modifyitems", tryfirst=True)  # before -m is read
+def pytest_mark_slow(items: list[pytest.Item]) -> None:
+    """Mark as ``slow`` what is below those paths."""
     for item in items:
         if item.path.relative_to(ROOT).as_posix().startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(trylast=True)  # when every folder's own has set its marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not for the engine of this run."""
     places = {item.nodeid: item.path.relative_to(ROOT).as_posix() for item in items}
     runner.sort_out(config, items, places)
 

@@ -33,7 +33,8 @@ def ps(
         end = process.exit
         state = "runs" if end is None else f"exit code {end.exit_code}"
         age = f"{max(0, int(time.time() - process.started))} s"
-        rows.append((process.pid, process.kind, state, age, " ".join(map(cell, process.command))))
+        kind = cell(f"{process.kind} {process.name}".rstrip())
+        rows.append((process.pid, kind, state, age, " ".join(map(cell, process.command))))
     if rows:
         print_table(("PID", "KIND", "STATE", "AGE", "COMMAND"), rows)
     else:

@@ -28,7 +28,7 @@ class ProcessList(Shown, list[Background]):
         rows = [
             [
                 str(each.pid),
-                one_line(each.kind, 20),
+                one_line(f"{each.kind} {each.name}".rstrip(), 60),
                 _state(each),
                 duration(time.time() - each.started) if each.started else "",
                 one_line(" ".join(each.command), 120),

@@ -54,8 +54,8 @@ def test_a_shell_has_colours_a_size_and_an_exit_code(shell: Opening) -> None:
     terminal.type("stty size; echo $TERM $(tput colors) $PWD; printf '\\e[31m%s\\e[0m\\n' red\r")
     terminal.until("24 80\r\nxterm-256color 256 /app\r\n\x1b\\[31mred")
     terminal.resize(40, 120)
-    terminal.type("stty size\r")
-    terminal.until("40 120\r\n")
+    terminal.type("until [ \"$(stty size)\" = '40 120' ]; do sleep 0.05; done; echo wi''de\r")
+    terminal.until("wide\r\n")
     terminal.type("exit 7\r")
     assert terminal.end() == 7
     assert terminal.modes == terminal.before
