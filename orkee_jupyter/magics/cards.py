@@ -231,14 +231,19 @@ class SandboxList(Shown, list["SandboxRecord"]):
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:
         if not self:
             return message(self._empty)
-        head = ("ID", "NAME", "STATUS", "TEMPLATE", "PORTS", "PROJECT", "TIME LEFT")
+        head = (
+            *("ID", "NAME", "STATUS", "TEMPLATE", "PORTS", "PROJECT"),
+            *("CPU", "MEMORY", "TIME LEFT"),
+        )
         rows, html = [], []
         for sandbox in self:
             live = sandbox.status in ("creating", "active", "paused")
             first = [one_line(sandbox.short_id), one_line(sandbox.name or "")]
             ports = ", ".join(str(port) for port in sandbox.ports)
             left = _left(sandbox) if live else ""
-            last = [one_line(sandbox.template), ports, one_line(sandbox.project or ""), left]
+            used = sandbox.last_stats.words() if sandbox.last_stats else {}
+            last = [one_line(sandbox.template), ports, one_line(sandbox.project or "")]
+            last += [used.get("CPU", ""), used.get("MEMORY", ""), left]
             rows.append([*first, f"{_shape(sandbox.status)} {one_line(sandbox.status)}", *last])
             state = f'<td style="{_CELL}">{_state(sandbox.status)}</td>'
             html.append(cells(first) + state + cells(last))

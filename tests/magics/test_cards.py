@@ -18,6 +18,7 @@ from orkee_jupyter.magics.cards import (
     duration,
     sandbox_card,
 )
+from tests.client.stub_stats import STATS
 
 EVIL = "<script>alert(1)</script><img src=x onerror=y>\x1b]52;c;x\x07\u202e\"'&/etc/hostname"
 
@@ -90,9 +91,13 @@ def test_an_empty_list_says_so() -> None:
 
 
 def test_a_list_lines_up_in_text() -> None:
-    text = shown(SandboxList([record(), record(name=None, status="terminated")]))["text/plain"]
-    head, first, second = text.splitlines()
-    assert head.split() == ["ID", "NAME", "STATUS", "TEMPLATE", "PORTS", "PROJECT", "TIME", "LEFT"]
+    found = [record(stats=STATS), record(name=None, status="terminated")]
+    head, first, second = shown(SandboxList(found))["text/plain"].splitlines()
+    assert head.split() == [
+        *("ID", "NAME", "STATUS", "TEMPLATE", "PORTS", "PROJECT", "CPU", "MEMORY", "TIME", "LEFT")
+    ]
+    assert "12.5 %" in first[head.index("CPU") :]
+    assert "64 MiB" in first[head.index("MEMORY") :]
     assert first.index("●") == second.index("○") == head.index("STATUS")
 
 
