@@ -168,7 +168,7 @@ def test_a_create_whose_client_goes_away_is_undone(own_server: Start) -> None:
     with server.http() as http:
         for _ in range(3):
             with http.stream("POST", "sandbox", json=body, headers=headers) as answer:
-                next(answer.iter_bytes())
+                next(line for line in answer.iter_lines() if "progress" in line)
             until(lambda: not server.rows(status="creating,active"), 10)
     rows = server.rows()
     assert {row["status"] for row in rows} == {"failed"}

@@ -254,11 +254,13 @@ def test_a_command_whose_container_dies_returns_at_once_with_the_reason(
 ) -> None:
     process = sandbox.popen(["sleep", "60"])
     began = time.monotonic()
-    threading.Timer(0.2, sandbox.stop).start()
+    stopping = threading.Timer(0.2, sandbox.stop)
+    stopping.start()
     with pytest.raises(OrkeeError) as caught:
         process.wait()
     assert caught.value.code == "sandbox_lost"
     assert time.monotonic() - began < 5
+    stopping.join()
 
 
 @pytest.mark.asyncio
