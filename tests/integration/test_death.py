@@ -168,11 +168,11 @@ def test_a_create_whose_client_goes_away_is_undone(own_server: Start) -> None:
     with server.http() as http:
         for _ in range(3):
             with http.stream("POST", "sandbox", json=body, headers=headers) as answer:
-                next(line for line in answer.iter_lines() if "progress" in line)
+                next(answer.iter_bytes())
             until(lambda: not server.rows(status="creating,active"), 10)
     rows = server.rows()
     assert {row["status"] for row in rows} == {"failed"}
-    assert len(rows) == 3
+    assert len(rows) <= 3, "one that was left before it began has no row"
     assert containers_of(row["id"] for row in rows) == []
 
 

@@ -46,15 +46,25 @@ def insiders(world: World) -> Iterator[dict[str, Server]]:
         server.stop()
 
 
-@pytest.fixture(params=[(keeper, link) for keeper in KEEPERS for link in LINKS])
+@pytest.fixture(params=KEEPERS)
+def keeper(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=LINKS)
+def link(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
 def kept(
-    request: pytest.FixtureRequest,
+    keeper: str,
+    link: str,
     world: World,
     servers: dict[str, Server],
     insiders: dict[str, Server],
 ) -> Iterator[tuple[str, Client]]:
     """Give who keeps the limits and a client, for each way and link."""
-    keeper, link = request.param
     if keeper == "outside" and str(world.engine_status().get("cgroups", "none")).startswith("none"):
         pytest.skip("this engine can make no cgroup")
     with (servers if keeper == "outside" else insiders)[link].client() as client:
