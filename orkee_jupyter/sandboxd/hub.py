@@ -19,7 +19,8 @@ from ..sandbox.errors import OrkeeError
 from ..sandbox.model import LogEntry, LogQuery
 from ..sandbox.ports import Endpoint
 from .connection import BUFFER_SIZE
-from .daemon import Daemon, Timing
+from .connections import Timing
+from .daemon import Daemon
 from .greeting import Greeter
 from .logs import LogSpool, sweep_logs
 from .portmap import PortMap

@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandboxd.binary import binary
-from orkee_jupyter.sandboxd.daemon import Daemon, Timing
+from orkee_jupyter.sandboxd.connections import Timing
+from orkee_jupyter.sandboxd.daemon import Daemon
 from orkee_jupyter.sandboxd.hub import Hub
 
 from .peer import ScriptedDaemon

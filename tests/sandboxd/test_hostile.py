@@ -11,7 +11,7 @@ import pytest
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import ExecRequest
-from orkee_jupyter.sandboxd import daemon as daemon_module
+from orkee_jupyter.sandboxd import connections as connections_module
 from orkee_jupyter.sandboxd import frames, greeting
 from orkee_jupyter.sandboxd.hub import Hub
 from orkee_jupyter.sandboxd.pump import LOG_WINDOW
@@ -103,7 +103,7 @@ async def test_idle_connections_beyond_the_reserve_are_closed(
     hub: Hub, sandbox_id: str, connect: Connect
 ) -> None:
     peer = await connect(hub, sandbox_id)
-    for _ in range(daemon_module.MAX_IDLE):
+    for _ in range(connections_module.MAX_IDLE):
         await peer.stream()
     await (await peer.stream()).expect_end()
 
@@ -111,7 +111,7 @@ async def test_idle_connections_beyond_the_reserve_are_closed(
 async def test_a_sandbox_has_at_most_so_many_connections(
     hub: Hub, sandbox_id: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daemon_module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(connections_module, "MAX_CONNECTIONS", 3)
     peer = await connect(hub, sandbox_id)
     await peer.stream()
     await (await peer.stream()).expect_end()

@@ -160,8 +160,8 @@ async def test_a_broken_control_connection_loses_execs_but_no_log(
     daemon = await run(hub, sandbox_id)
     stream = await daemon.exec(sh("sleep 60"))
     await daemon.start(["seq", "200000"], {}, "/")
-    assert daemon._control is not None
-    daemon._control.abort()
+    assert daemon._connections._control is not None
+    daemon._connections._control.abort()
     with pytest.raises(OrkeeError) as caught:
         await stream.exit()
     assert caught.value.code == "sandbox_lost"
