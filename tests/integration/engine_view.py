@@ -12,6 +12,8 @@ from .world import World
 
 
 async def _contents(world: World, sandboxes: Sequence[str]) -> dict[str, list[str]]:
+    if not sandboxes:
+        return {}
     config = SessionConfig(world.engine().cli, world.runner_host, world.folder / "view.log")
     session = await Session.start(config, lambda _: None)
     try:
