@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .client import AsyncSandbox, Sandbox
     from .sandbox.errors import OrkeeError
+    from .widget import Dashboard
 
-__all__ = ["AsyncSandbox", "OrkeeError", "Sandbox", "load_ipython_extension"]
+__all__ = ["AsyncSandbox", "Dashboard", "OrkeeError", "Sandbox", "load_ipython_extension"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from . import client
 
         return getattr(client, name)
+    if name == "Dashboard":
+        from . import widget
+
+        return widget.Dashboard
     if name == "OrkeeError":
         from .sandbox.errors import OrkeeError
 
@@ -33,6 +38,11 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from .server.app import OrkeeExtension
 
     return [{"module": "orkee_jupyter.server.app", "app": OrkeeExtension}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Tell JupyterLab's tools where this package's front end is."""
+    return [{"src": "labextension", "dest": "orkee-jupyter"}]
 
 
 def load_ipython_extension(ipython: Any) -> None:

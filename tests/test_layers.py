@@ -41,24 +41,30 @@ LAYERS: Mapping[str, Layer] = {
     "store": Layer(names("sandbox"), names("duckdb")),
     "dagger": Layer(names("sandbox paths sandboxd.binary"), names("dagger httpx")),
     "sandboxd": Layer(names("sandbox")),
+    "archive": Layer(names("sandbox"), names("pathspec")),
     "server": Layer(
-        names("sandbox problems paths"),
+        names("sandbox archive problems paths"),
         names(JUPYTER),
         {"server.wiring": names("dagger.engine store.repository sandboxd.hub")},
     ),
     # A sandbox shows itself as a card where there is a notebook.
     "client": Layer(
-        names("sandbox problems paths"),
-        names("httpx pathspec websockets"),
+        names("sandbox archive problems paths"),
+        names("httpx websockets"),
         {"client.record": names("magics.cards")},
     ),
     "magics": Layer(
         names("client"),
         names("IPython traitlets"),
         # Sent into a sandbox as text: there it runs with that one's Python.
-        {"magics.inside.kernel": names("ipykernel jupyter_client zmq")},
+        {
+            "magics.inside.kernel": names("ipykernel jupyter_client zmq"),
+            # `%sandbox dashboard` shows the widget; without it nobody pays for ipywidgets.
+            "magics.dashboard_verb": names("widget"),
+        },
     ),
-    "widget": Layer(names("client"), names("anywidget traitlets ipywidgets")),
+    # `comm` is what ipywidgets itself sends its messages by.
+    "widget": Layer(names("client"), names("anywidget comm traitlets ipywidgets")),
     # Of the domain the command line takes the error type and, for annotations, the model.
     "cli": Layer(
         names("client sandbox.errors"),
@@ -75,7 +81,7 @@ LAYERS: Mapping[str, Layer] = {
     "paths": Layer(names("sandbox.errors"), names("platformdirs")),
     "problems": Layer(names("sandbox.errors")),
     "__init__": Layer(
-        lazy={"__init__": names("client sandbox.errors server.app magics.magics")},
+        lazy={"__init__": names("client sandbox.errors server.app magics.magics widget")},
     ),
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from . import files, ports, processes, servers, shell, stats, streams, values
+from . import files, lifecycle, ports, processes, servers, shell, stats, streams, values
 from .output import cell, print_facts, print_json, print_table, until
 from .progress import Progress
 from .report import reported
@@ -25,6 +25,9 @@ app.command("attach")(processes.attach)
 app.command("shell")(shell.shell)
 app.command("kill")(processes.kill)
 app.command("stats")(stats.stats)
+app.command("pause")(lifecycle.pause)
+app.command("resume")(lifecycle.resume)
+app.command("extend")(lifecycle.extend)
 
 _AT_ONCE = 8  # stops under way
 RUNNING = ["creating", "active", "paused"]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from orkee_jupyter.archive.ignoring import GitIgnore
+from orkee_jupyter.archive.packing import CHUNK, Ignored, Member, cannot_read, member_of, scan
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import FileEntry
 
-from .ignoring import GitIgnore
-from .packing import CHUNK, Ignored, Member, cannot_read, member_of, scan
 from .results import not_understood
 
 #: Called with the bytes done and their sum, None where that is not known.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Containers:
         self._daemon_path = daemon
         self._daemon: asyncio.Task[dagger.FileID] | None = None
         self._slots = asyncio.Semaphore(PARALLEL)
+        self._still = asyncio.Lock()
         self._starting: dict[str, asyncio.Task[_Started]] = {}
         self._running: dict[str, dagger.Service] = {}
         self._to_empty: list[tuple[str, asyncio.Future[None]]] = []
@@ -114,7 +115,7 @@ class Containers:
     async def _bring_up(self, definition: ContainerDefinition, base: Base) -> _Started:
         container = await self._define(definition, base)
         async with self._slots:
-            filled = base.has_workdir or base.user != ""
+            filled = definition.fresh and (base.has_workdir or base.user != "")
             if filled:
                 await self._fill(definition, base)
             try:
@@ -203,6 +204,26 @@ class Containers:
         except (dagger.DaggerError, TimeoutError, OSError) as error:
             raise translate(error) from error
         self._running.pop(sandbox, None)  # only now: a stop that failed can be tried again
+
+    @contextlib.asynccontextmanager
+    async def standstill(self) -> AsyncIterator[None]:
+        """Have no container start meanwhile: between its steps nothing holds its workspace."""
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self._still)
+            for _ in range(PARALLEL):
+                await stack.enter_async_context(self._slots)
+            yield
+
+    async def hold(self, sandboxes: Sequence[str]) -> dagger.Service:
+        """Start a container that has workspaces mounted, so that they are in use; return it."""
+        client = self._client
+        container = client.container().with_mounted_file(
+            DAEMON, client.load_file_from_id(await self._daemon_file())
+        )
+        for number, sandbox in enumerate(sandboxes):
+            container = container.with_mounted_cache(f"/w/{number}", _workspace(client, sandbox))
+        once = container.with_env_variable("ORKEE_ONCE", secrets.token_hex(8))
+        return await once.as_service(args=[DAEMON, "hold"]).start()
 
     async def empty(self, sandbox: str) -> None:
         """Empty a workspace; those asked for at about one time are done in one container."""

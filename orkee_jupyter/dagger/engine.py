@@ -13,10 +13,12 @@ from typing import Any
 
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import Limits
-from ..sandbox.ports import ContainerDefinition, Guard, Progress
+from ..sandbox.ports import CacheUse, ContainerDefinition, Guard, Progress
 from ..sandboxd.binary import binary
 from . import choice
+from .cache import Cache, Kept
 from .containers import Containers
+from .installing import install_in_thread
 from .loop_thread import LoopThread
 from .native import NativeEngine
 from .session import Session, SessionConfig
@@ -48,6 +50,7 @@ class DaggerEngine:
     ) -> None:
         self._runner_host = runner_host
         self._log = folder / "logs" / f"session-{os.getpid()}.log"
+        self._kept = Kept(folder / "workspaces")
         self._native = native or NativeEngine()
         self._thread = LoopThread("orkee-dagger")
         self._lock: asyncio.Lock | None = None  # made in the thread
@@ -76,14 +79,17 @@ class DaggerEngine:
 
         async def run() -> str:
             self._wanted.add(sandbox)
+            self._kept.note(sandbox)
             try:
                 current = await self._ensure(report)
                 with self._told_apart(current):
                     return await current.containers.start(
                         definition, report, lambda: sandbox in self._wanted
                     )
-            except BaseException:
+            except BaseException as error:
                 self._wanted.discard(sandbox)
+                if definition.fresh and isinstance(error, OrkeeError):
+                    self._kept.forget(sandbox)  # as then nothing was left behind
                 raise
 
         return await self._thread.call(run())
@@ -114,8 +120,50 @@ class DaggerEngine:
             current = await self._ensure(lambda _: None)
             with self._told_apart(current):
                 await current.containers.empty(sandbox_id)
+            self._kept.forget(sandbox_id)
 
         await self._thread.call(run())
+
+    async def cache(self) -> CacheUse:
+        """Return what the engine's cache holds; unknown of an engine that does not run."""
+
+        async def run() -> CacheUse:
+            if self._current is None and not (await self._runs()):
+                return CacheUse()
+            current = await self._ensure(lambda _: None)
+            with self._told_apart(current):
+                return await Cache(current.session.client).use()
+
+        return await self._thread.call(run())
+
+    async def clean_cache(self, keep: Sequence[str]) -> int:
+        """Remove from the cache what nothing uses, but no workspace; return the bytes freed.
+
+        ``keep`` are sandboxes whose workspaces have to stay, beside all those that servers of
+        this user have started and not emptied.
+        """
+
+        async def run() -> int:
+            current = await self._ensure(lambda _: None)
+            with self._told_apart(current):
+                async with current.containers.standstill():
+                    kept = sorted({*keep, *self._kept.all()})
+                    return await Cache(current.session.client).clean(current.containers, kept)
+
+        return await self._thread.call(run())
+
+    async def _runs(self) -> bool:
+        """Whether the native engine is there to be asked, without a start of it."""
+        if choice.configured_host(self._runner_host) or not self._native.installed():
+            return False
+        try:
+            return bool((await self._native.status()).get("ready"))
+        except OrkeeError:
+            return False
+
+    async def install(self, progress: Progress) -> bool:
+        """Install the native engine; return whether anything had to be built. Takes minutes."""
+        return await install_in_thread(progress)
 
     async def direct_listener(self) -> tuple[socket.socket, str] | None:
         """Return a listener inside the native engine's network and its address, else None.
@@ -141,6 +189,17 @@ class DaggerEngine:
             {"pid": current.session.pid, "engine": current.candidate.kind} if current else None
         )
         return report
+
+    async def pulse(self) -> object:
+        """Return what tells a change of the status: no process is run, no network asked."""
+        current, state = self._current, None
+        if self._native.installed():
+            try:
+                told = await self._native.status()
+                state = told.get("state"), told.get("ready"), told.get("pid")
+            except OrkeeError as error:
+                state = error.code, None, None
+        return None if current is None else current.session.pid, state
 
     async def close(self) -> None:
         """End every container that this object started, and the session. May be called twice."""

@@ -19,8 +19,8 @@ from IPython.core.magic import (
 from traitlets import Bool
 
 from ..client import Background, Client, OrkeeError, Sandbox
+from . import dashboard_verb, lifecycle_verbs, port_verbs, process_verbs, shell_verb, stats, values
 from . import help as help_pages
-from . import port_verbs, process_verbs, shell_verb, stats, values
 from .arguments import Arguments, invalid, parse
 from .backlog import NOTEBOOK
 from .cards import EngineStatus, ExitCode, SandboxList, TemplateList
@@ -73,9 +73,13 @@ class SandboxMagics(Magics):
             "wait": partial(port_verbs.wait, self),
             "stats": partial(stats.stats, self),
             "stop": self._stop,
+            "pause": partial(lifecycle_verbs.pause, self),
+            "resume": partial(lifecycle_verbs.resume, self),
+            "extend": partial(lifecycle_verbs.extend, self),
             "clean": self._clean,
             "engine": self._engine,
             "templates": self._templates,
+            "dashboard": dashboard_verb.dashboard,
             "help": self._help,
             **{verb: partial(action, self) for verb, action in file_actions.items()},
         }

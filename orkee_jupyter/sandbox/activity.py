@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 from .errors import OrkeeError
 from .limiter import check_end, explain
-from .model import ENDED, Exit, LogEntry, Output
+from .model import ENDED, Exit, LogEntry, Output, Status
 from .ports import Clock, ExecStream, FileStream
 from .refusals import label
 from .registry import Entry, Registry
@@ -33,13 +34,15 @@ class Activity:
         if entry.ending is not None or sandbox.status in ENDED:
             return False
         now = int(self._clock.now())
-        entry.sandbox = sandbox.with_(
+        renewed = entry.sandbox = sandbox.with_(
             last_active_at=max(sandbox.last_active_at, now),
             expires_at=max(sandbox.expires_at, now + sandbox.ttl),
         )
         if self._clock.monotonic() - entry.touched >= self._interval:
             entry.touched = self._clock.monotonic()
             self._tasks.spawn(self._registry.touch(entry))
+        elif renewed.expires_at != sandbox.expires_at:  # once a second at most, as it counts them
+            self._registry.changed(entry)
         return True
 
     def hold(self, entry: Entry) -> Hold:
@@ -87,12 +90,14 @@ async def _own(stream: ExecStream, entry: Entry) -> Exit:
     except OrkeeError as error:
         raise await explain(entry, error) from error
     await check_end(entry, end)
-    if entry.ending is None or end.signal not in ("TERM", "KILL"):
+    paused = entry.sandbox.status is Status.PAUSED
+    if (entry.ending is None and not paused) or end.signal not in ("TERM", "KILL"):
         return end
     raise OrkeeError(
         "sandbox_lost",
-        f"The sandbox {label(entry.sandbox)} was stopped while the command ran.",
-        "Create a new one and run it again.",
+        f"The sandbox {label(entry.sandbox)} was {'paused' if paused else 'stopped'} "
+        "while the command ran.",
+        "Resume it and run it again." if paused else "Create a new one and run it again.",
         details={"exit_code": end.exit_code, "signal": end.signal},
     )
 
@@ -209,7 +214,7 @@ async def held_logs(
         await close_iterator(entries)
 
 
-async def close_iterator(entries: AsyncIterator[LogEntry]) -> None:
+async def close_iterator(entries: AsyncIterator[Any]) -> None:
     """Free an iterator now, where it can be, rather than when it is collected."""
     close = getattr(entries, "aclose", None)
     if close is not None:

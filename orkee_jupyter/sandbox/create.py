@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from .clock import within
 from .ending import Ending
 from .errors import OrkeeError
+from .filling import fill
 from .forward import Forwarder
 from .limiter import Limiter
 from .limits import merged
 from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
-from .ports import Clock, ContainerDefinition, Daemon, DaemonHub, Engine, Progress
+from .ports import Clock, ContainerDefinition, Daemon, DaemonHub, Engine, Filling, Progress
+from .problem import hide
 from .refusals import defect, label
 from .registry import Entry, Registry
 from .settings import Settings
@@ -65,6 +67,8 @@ def draft(
         ttl=ttl,
         limits=merged(request.limits, template.limits),
         timeout=template.timeout if request.timeout is None else request.timeout,
+        setup=template.setup,
+        host_ports=request.host_ports,
     )
 
 
@@ -102,21 +106,37 @@ class Creator:
         progress: Progress,
         *,
         start: bool = True,
+        wait: bool = True,
+        filling: Filling | None = None,
     ) -> Sandbox:
-        """Bring a drafted sandbox up and return its active row.
+        """Bring a drafted sandbox up and return its active row; its first one without ``wait``.
 
         Raises what went wrong, after everything was taken down again. Cancelling it
         breaks the creation off and waits until nothing is left. Without ``start`` its
         command waits for :meth:`start`.
         """
         entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
+        entry.filling = filling
         entry.command_waits = not start and sandbox.command is not None
         entry.creation = self._tasks.spawn(self._conduct(entry, setup, progress))
+        if not wait:
+            return await self._begun(entry, entry.creation)
         try:
             return await asyncio.shield(entry.creation)
         except asyncio.CancelledError:
             await self._break_off(entry, entry.creation)
             raise
+
+    async def _begun(self, entry: Entry, creation: asyncio.Task[Sandbox]) -> Sandbox:
+        """Return once the row is written; the creation goes on, whoever waits here."""
+        written = self._tasks.spawn(entry.written.wait())
+        try:
+            await asyncio.wait({creation, written}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            written.cancel()
+        if not entry.written.is_set():
+            await creation  # raises why it could not be
+        return entry.sandbox
 
     async def _break_off(self, entry: Entry, creation: asyncio.Task[Sandbox]) -> None:
         """End a creation whose caller has gone, also if it was just done."""
@@ -138,12 +158,27 @@ class Creator:
             to = entry.aborted[0] if entry.aborted else Status.FAILED
             reason = error.details.get("reason") if entry.aborted else None
             async with entry.moving:
-                await self._ending.finish(entry, to, reason or error.cause)
+                await self._ending.finish(entry, to, reason or error.cause, error=error)
             raise error
+        self._follow(entry)
+        return entry.sandbox
+
+    def _follow(self, entry: Entry) -> None:
         self._watch.begin(entry)
         if entry.daemon is not None and entry.ending is None:
             entry.watchers.append(self._tasks.spawn(self._forwarder.follow(entry)))
-        return entry.sandbox
+
+    async def again(
+        self, entry: Entry, setup: tuple[str, ...], progress: Progress
+    ) -> OrkeeError | None:
+        """Bring a paused sandbox up and make it active; return what went wrong, if it did.
+
+        What was made until then is left for the caller to take down.
+        """
+        error = await self._run_steps(entry, setup, progress) or await self._activate(entry)
+        if error is None:
+            self._follow(entry)
+        return error
 
     async def _run_steps(
         self, entry: Entry, setup: tuple[str, ...], progress: Progress
@@ -162,7 +197,7 @@ class Creator:
     async def _bring_up(self, entry: Entry, setup: tuple[str, ...], progress: Progress) -> None:
         """Engine, place, container, daemon, command: one after the other."""
         sandbox = entry.sandbox
-        tell = _teller(entry, progress)
+        tell = self._teller(entry, progress)
         await self._engine.prepare(tell)
         entry.placed = True
         endpoint = await self._hub.open(sandbox.id)
@@ -173,6 +208,7 @@ class Creator:
             setup=setup,
             working_directory=sandbox.working_directory,
             endpoint=endpoint,
+            fresh=not entry.workspace,
         )
         tell(f"starting a container from {sandbox.image}")
         entry.started = entry.workspace = True
@@ -181,6 +217,10 @@ class Creator:
         entry.daemon = await self._hub.connected(sandbox.id, self._settings.link_timeout)
         entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
         await self._limiter.apply(entry, entry.daemon)
+        if entry.filling is not None:
+            tell("copying the project folder")
+            await fill(entry.daemon, entry.filling)
+            entry.filling = None
         if not entry.command_waits:
             tell("starting the command" if sandbox.command else "making ready")
             await self._start_command(entry, entry.daemon)
@@ -215,7 +255,7 @@ class Creator:
             return await self._engine.start(definition, tell)
         except OrkeeError:
             # The engine says that there is no container, so nothing wrote to the workspace.
-            entry.workspace = False
+            entry.workspace = not definition.fresh
             raise
 
     async def _watch_beginning(self, entry: Entry, daemon: Daemon) -> None:
@@ -232,7 +272,8 @@ class Creator:
             )
         entry.sandbox = entry.sandbox.with_(exit_code=ended.exit_code, reason=exit_reason(ended))
         if ended.exit_code != 0:
-            raise _exited(ended, await self._last_lines(entry.sandbox.id))
+            lines = await self._last_lines(entry.sandbox.id)
+            raise _exited(ended, [hide(line, entry.sandbox.env) for line in lines])
 
     async def _last_lines(self, sandbox_id: str) -> list[str]:
         """Return the end of the log; it may arrive a moment after the exit."""
@@ -248,17 +289,29 @@ class Creator:
             log.debug("The log of sandbox %s did not end in time.", sandbox_id)
         return data.decode(errors="replace").splitlines()[-LAST_LINES:]
 
+    def _teller(self, entry: Entry, progress: Progress) -> Progress:
+        """Return a progress that also notes the step, and that no listener can break."""
+
+        def tell(sentence: str) -> None:
+            self._registry.step(entry, sentence)
+            try:
+                progress(sentence)
+            except Exception:
+                log.debug("A listener of a creation's progress failed.", exc_info=True)
+
+        return tell
+
     async def _activate(self, entry: Entry) -> OrkeeError | None:
         """Make the sandbox active; a row that cannot be written is a failed creation."""
         reason = entry.sandbox.reason
         entry.sandbox = entry.sandbox.with_(host_url=self._forwarder.first(entry))
+        entry.step = None  # published with the move
         try:
             await self._registry.move(entry, Status.ACTIVE, reason, strict=True)
         except OrkeeError as error:
             return error
         except Exception as error:
             return defect(entry.sandbox, error)
-        entry.step = None
         return entry.aborted[1] if entry.aborted else None
 
 
@@ -282,19 +335,6 @@ async def _first(daemon: Daemon) -> Exit | str:
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
-
-
-def _teller(entry: Entry, progress: Progress) -> Progress:
-    """Return a progress that also notes the step, and that no listener can break."""
-
-    def tell(sentence: str) -> None:
-        entry.step = sentence
-        try:
-            progress(sentence)
-        except Exception:
-            log.debug("A listener of a creation's progress failed.", exc_info=True)
-
-    return tell
 
 
 def _exited(ended: Exit, lines: list[str]) -> OrkeeError:

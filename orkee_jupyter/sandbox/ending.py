@@ -9,9 +9,10 @@ from collections.abc import Awaitable
 
 from .clock import within
 from .errors import OrkeeError
-from .model import ENDED, Sandbox, Status
-from .ports import Clock, DaemonHub, Engine
-from .refusals import not_active
+from .model import ENDED, LogQuery, Sandbox, Status
+from .ports import Clock, Daemon, DaemonHub, Engine
+from .problem import LINES, problem_of
+from .refusals import limit_exceeded, not_active
 from .registry import Entry, Registry
 from .settings import Settings
 from .tasks import Tasks
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 HURRY = 2.0
 #: Seconds that the daemon of a lost container gets to end it by itself, if it still can.
 PAUSE_PATIENCE = 2.0
+#: Seconds for the last lines of a failed sandbox's log.
+LOG_PATIENCE = 2.0
 
 
 class Ending:
@@ -65,6 +68,7 @@ class Ending:
         """Begin an end, at once: from here on the sandbox cannot be used or renewed."""
         grace = self._settings.stop_grace if grace is None else grace
         entry.ending = self._tasks.spawn(self._end(entry, reason, grace, to))
+        entry.interrupt()
         return entry.ending
 
     async def _end(self, entry: Entry, reason: str, grace: float, to: Status) -> Sandbox:
@@ -79,13 +83,21 @@ class Ending:
         return entry.sandbox
 
     async def finish(
-        self, entry: Entry, to: Status, reason: str, grace: float | None = None
+        self,
+        entry: Entry,
+        to: Status,
+        reason: str,
+        grace: float | None = None,
+        *,
+        error: OrkeeError | None = None,
     ) -> None:
         """Tear down what there is of a sandbox, then move it to an ended state.
 
         ``grace`` is how long its commands get to end by themselves; None for no time.
+        ``error`` is what it failed with.
         """
-        entry.step = "stopping"
+        self._registry.step(entry, "stopping")
+        placed = entry.placed
         entry.teardown = self._tasks.spawn(self._tear_down(entry, grace))
         try:
             await asyncio.wait({entry.teardown})
@@ -99,8 +111,24 @@ class Ending:
             entry.daemon = None
         if faults and to is Status.TERMINATED:
             reason = f"{reason}; {'; '.join(faults)}"
+        if to is Status.FAILED:
+            lines = await self._last_lines(entry.sandbox.id) if placed else []
+            error = error or limit_exceeded(entry.sandbox, reason)
+            problem = problem_of(error, entry.sandbox.env, lines)
+            entry.sandbox = entry.sandbox.with_(problem=problem)
         await self._registry.move(entry, to, reason)
         await self._keep_log(entry.sandbox.id)
+
+    async def _last_lines(self, sandbox_id: str) -> list[str]:
+        """Return the end of a log that has ended."""
+        data = bytearray()
+
+        async def read() -> None:
+            async for piece in self._hub.logs(sandbox_id, LogQuery(tail=LINES)):
+                data.extend(piece.data)
+
+        await self._attempt("read its log", read(), LOG_PATIENCE)
+        return data.decode(errors="replace").splitlines()
 
     async def _tear_down(self, entry: Entry, grace: float | None) -> list[str]:
         """End commands, container, workspace and link; return what did not work."""
@@ -149,26 +177,41 @@ class Ending:
         if watchers:
             await asyncio.wait(watchers)
 
-    async def pause(self, entry: Entry, reason: str) -> None:
-        """Note that an active sandbox lost its container; its workspace stays.
+    async def pause(self, entry: Entry, reason: str, grace: float = 0.0) -> None:
+        """End the container of an active sandbox, or note that it is lost; its workspace stays.
 
         The state changes first, for users should not wait for an engine that is
         perhaps dead; then what is left of the container is ended.
         """
+        if entry.sandbox.status is not Status.ACTIVE:
+            return  # nor any more once a resume under way is done: that has another container
         async with entry.moving:
             if entry.sandbox.status is not Status.ACTIVE or entry.ending is not None:
                 return
-            sandbox_id = entry.sandbox.id
+            if entry.began is not None:
+                entry.lived += self._clock.monotonic() - entry.began
+                entry.began = None
+            entry.had = {
+                each.port: each.host_port
+                for each in entry.sandbox.port_map
+                if each.host_port is not None
+            }
             daemon, entry.daemon = entry.daemon, None
             await self._registry.move(entry, Status.PAUSED, reason)
-            await self._stop_watching(entry)
-            if daemon is not None:
-                # An engine takes up to 10 s to notice that a session of its was killed.
-                await self._attempt("stop its commands", daemon.stop(0.0), PAUSE_PATIENCE)
-            await self._attempt("end its container", self._engine.stop(sandbox_id))
-            await self._unguard(entry)
-            await self._attempt("close its link", self._hub.close(sandbox_id))
-            entry.placed = entry.started = False
+            await self.let_go(entry, daemon, grace)
+
+    async def let_go(self, entry: Entry, daemon: Daemon | None, grace: float = 0.0) -> None:
+        """End a container and its link, and leave the workspace."""
+        sandbox_id = entry.sandbox.id
+        await self._stop_watching(entry)
+        if daemon is not None:
+            # An engine takes up to 10 s to notice that a session of its was killed.
+            await self._attempt("stop its commands", daemon.stop(grace), grace + PAUSE_PATIENCE)
+        await self._attempt("end its container", self._engine.stop(sandbox_id))
+        await self._unguard(entry)
+        await self._attempt("close its link", self._hub.close(sandbox_id))
+        entry.placed = entry.started = False
+        entry.guard = None
 
     async def _keep_log(self, sandbox_id: str) -> None:
         """Keep the newest logs of ended sandboxes readable, and forget older ones."""
@@ -180,8 +223,12 @@ class Ending:
         """End every creating or active sandbox in parallel, within the shutdown's bound."""
         live = [entry for entry in self._registry if entry.sandbox.status not in ENDED]
         for entry in live:
-            if entry.ending is None and entry.sandbox.status is not Status.PAUSED:
+            if entry.ending is not None:
+                continue
+            if entry.sandbox.status is not Status.PAUSED or entry.sandbox.stop_at is not None:
                 self.begin(entry, reason, grace=1.0)
+            else:
+                entry.interrupt()
         ends = {entry.ending for entry in live if entry.ending is not None}
         if not ends:
             return

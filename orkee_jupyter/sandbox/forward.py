@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from .activity import Activity
@@ -35,11 +36,17 @@ class Forwarder:
             self._activity.renew(entry)
 
         ports.used = used
-        opened = [
-            each.at(ports.listen(each.port, each.host_port, same=True))
-            for each in entry.sandbox.port_map
-        ]
+        opened = [each.at(self._listen(entry, ports, each)) for each in entry.sandbox.port_map]
         entry.sandbox = entry.sandbox.with_(port_map=tuple(opened))
+
+    @staticmethod
+    def _listen(entry: Entry, ports: PortMap, each: PortMapping) -> int:
+        """Listen where it was asked for, else where it was before a pause, if that is free."""
+        before = entry.had.get(each.port)
+        if each.host_port is None and before is not None:
+            with contextlib.suppress(OrkeeError):
+                return ports.listen(each.port, before)
+        return ports.listen(each.port, each.host_port, same=True)
 
     def first(self, entry: Entry) -> str | None:
         """Return the URL of a sandbox's first port, None if it has none."""

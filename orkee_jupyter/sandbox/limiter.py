@@ -59,13 +59,14 @@ class Limiter:
             entry.watchers.append(self._tasks.spawn(self._follow(entry, entry.guard.broken())))
 
     def begin(self, entry: Entry) -> None:
-        """Start the timeout of a sandbox that has become active."""
+        """Start the timeout of a sandbox that has become active; a pause does not count."""
+        entry.began = self._clock.monotonic()
         seconds = entry.sandbox.timeout
         if seconds is not None:
             entry.watchers.append(self._tasks.spawn(self._end_in_time(entry, seconds)))
 
     async def _end_in_time(self, entry: Entry, seconds: int) -> None:
-        await self._clock.sleep(seconds)
+        await self._clock.sleep(max(0.0, seconds - entry.lived))
         self.fail(entry, timed_out(seconds), self._settings.stop_grace)
 
     async def _follow(self, entry: Entry, breach: Awaitable[str]) -> None:

@@ -16,6 +16,9 @@ from .create import Creator, draft
 from .ending import Ending
 from .files import FileRequest
 from .forward import Forwarder
+from .history import Event
+from .lifecycle import Lifecycle
+from .lifetimes import Lifetimes
 from .limiter import Limiter
 from .model import (
     CreateRequest,
@@ -28,6 +31,7 @@ from .model import (
     Sandbox,
     TerminalRequest,
 )
+from .pausing import Pausing
 from .ports import (
     Clock,
     Daemon,
@@ -35,6 +39,7 @@ from .ports import (
     Engine,
     ExecStream,
     FileStream,
+    Filling,
     Progress,
     Store,
     TerminalStream,
@@ -46,6 +51,7 @@ from .settings import Settings
 from .tasks import Tasks
 from .templates import TemplateCatalogue
 from .terminals import HeldTerminal
+from .upkeep import Upkeep
 from .usage import Stats
 from .validate import NAME
 from .waiting import Waiter
@@ -58,7 +64,7 @@ def _new_id() -> str:
     return secrets.token_hex(16)
 
 
-class SandboxManager:
+class SandboxManager(Lifecycle, Upkeep):
     """Creates, finds, uses and ends sandboxes.
 
     ``owner`` is always the id of the user who asks: another user's sandbox is as good
@@ -103,6 +109,17 @@ class SandboxManager:
             self._forwarder,
             self._limiter,
         )
+        self._lifetimes = Lifetimes(self._registry, self._ending, clock, settings, self._tasks)
+        self._pausing = Pausing(
+            self._registry,
+            self._ending,
+            self._creator,
+            self._activity,
+            templates,
+            clock,
+            settings,
+            self._tasks,
+        )
         self._reaper = Reaper(
             self._registry,
             self._ending,
@@ -119,6 +136,11 @@ class SandboxManager:
     def templates(self) -> TemplateCatalogue:
         """The templates that sandboxes are made from."""
         return self._templates
+
+    @property
+    def settings(self) -> Settings:
+        """What the administrator has set."""
+        return self._settings
 
     @property
     def live(self) -> int:
@@ -148,20 +170,34 @@ class SandboxManager:
         await self._tasks.close()
 
     async def create(
-        self, request: CreateRequest, owner: str, progress: Progress = lambda _: None
+        self,
+        request: CreateRequest,
+        owner: str,
+        progress: Progress = lambda _: None,
+        filling: Filling | None = None,
     ) -> Sandbox:
         """Create a sandbox and return its active row; ``progress`` gets a sentence a step.
+
+        What ``filling`` gives is in the workspace before the command starts.
 
         Raises what was wrong with the request (``unknown_template``, ``invalid_*``,
         ``name_taken``, ``too_many_sandboxes``) or with the creation (``unknown_image``,
         ``setup_failed``, ``command_*``, ``engine_*``, ``link_failed``, ``disk_full`` …),
-        after all that was made has been taken down. Cancelling it does the same.
+        after all that was made has been taken down. Cancelling it does the same. Of a request
+        without ``wait`` it returns the creating row, and goes on by itself.
         """
         if self._closing is not None:
             raise closing()
         template = self._templates.get(request.template)
         sandbox = draft(self._new_id(), owner, request, template, self._clock.now(), self._settings)
-        return await self._creator.create(sandbox, template.setup, progress, start=request.start)
+        return await self._creator.create(
+            sandbox,
+            template.setup,
+            progress,
+            start=request.start,
+            wait=request.wait,
+            filling=filling,
+        )
 
     async def start(self, ref: str, owner: str) -> Sandbox:
         """Start the command of a sandbox that was created without ``start``; return it.
@@ -333,19 +369,36 @@ class SandboxManager:
     async def logs(self, ref: str, query: LogQuery, owner: str) -> AsyncIterator[LogEntry]:
         """Return a log, also of an ended sandbox as long as it is kept; else an empty one.
 
-        To follow the log of an active sandbox keeps it from expiring. Raises
+        To follow the log of an active sandbox keeps it from expiring, if it is to hold. Raises
         ``sandbox_not_found`` and ``ambiguous_id`` before the first entry.
         """
         sandbox = await self._resolve(ref, owner)
         entries = self._hub.logs(sandbox.id, query)
         entry = self._registry.entry(sandbox.id)
-        if query.follow and entry is not None and self._activity.renew(entry):
+        if query.follow and query.hold and entry is not None and self._activity.renew(entry):
             return held_logs(entries, self._activity, entry)
         return entries
 
     async def engine_status(self) -> Mapping[str, Any]:
         """Return which engine is in use and why the others are not, JSON-ready."""
         return await self._engine.status()
+
+    async def engine_pulse(self) -> object:
+        """Return something that is another when the engine's status may be: cheap to ask."""
+        return await self._engine.pulse()
+
+    async def events(self, ref: str, owner: str) -> Sequence[Event]:
+        """Return what has happened to a sandbox, newest last, as far as it is remembered."""
+        return self._registry.history.of((await self._resolve(ref, owner)).id)
+
+    def current(self, row: Sandbox) -> Sandbox:
+        """Return the newest that is known of a row's sandbox."""
+        return self._registry.current(row)
+
+    def active_ids(self, owner: str) -> Sequence[str]:
+        """Return the ids of an owner's sandboxes that can be asked what they use."""
+        mine = (entry for entry in self._registry if entry.sandbox.user_id == owner)
+        return [entry.sandbox.id for entry in mine if entry.usable]
 
     async def _resolve(self, ref: str, owner: str) -> Sandbox:
         """Return the one sandbox that a reference means."""

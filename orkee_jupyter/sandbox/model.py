@@ -86,6 +86,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a sandbox failed: an error's code and sentences, and the last lines of an output."""
+
+    code: str
+    detail: str
+    remedy: str = ""
+    lines: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the REST object."""
+        return {
+            "code": self.code,
+            "detail": self.detail,
+            "remedy": self.remedy,
+            "lines": list(self.lines),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """One row of ``sandbox_sessions``. Times are whole seconds since 1970 (UTC)."""
 
@@ -115,6 +134,10 @@ class Sandbox:
     limits: Limits = Limits()
     timeout: int | None = None  # seconds that it may live in all, once it is active
     enforced: Mapping[str, str] = field(default_factory=dict)  # who keeps a limit; memory only
+    setup: tuple[str, ...] | None = None  # its image's layers; None in rows of old servers
+    host_ports: Mapping[int, int] = field(default_factory=dict)  # wanted, by the sandbox's port
+    stop_at: float | None = None  # seconds since 1970 when it is to be stopped; memory only
+    problem: Problem | None = None  # of a failed one
 
     def with_(self, **changes: Any) -> Sandbox:
         """Return a copy with some fields changed."""
@@ -158,6 +181,8 @@ class CreateRequest:
     limits: Limits | None = None  # each that is None comes from the template
     timeout: int | None = None  # seconds
     start: bool = True  # else the command waits, until the workspace has been filled
+    project_folder: str | None = None  # of the server's, copied into the workspace first
+    wait: bool = True  # for it to be active; else it goes on by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +289,18 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which part of a log: after a sequence number or time, or its last lines; wait for more?"""
+    """Which part of a log: after a sequence number or time, or its last lines; wait for more?
+
+    To follow one keeps its sandbox alive, unless ``hold`` says otherwise. A follower that is
+    more than ``leap`` bytes behind the end is moved on, and told what it missed.
+    """
 
     follow: bool = False
     tail: int | None = None  # lines
     after: int = 0  # sequence number
     since: float | None = None  # seconds since 1970
+    hold: bool = True
+    leap: int | None = None  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +332,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "status": sandbox.status.value,
         "reason": sandbox.reason,
         "step": step,
+        "problem": sandbox.problem.to_json() if sandbox.problem is not None else None,
         "exit_code": sandbox.exit_code,
         "template": sandbox.template,
         "image": sandbox.image,
@@ -323,6 +355,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "created_at": sandbox.created_at,
         "last_active_at": sandbox.last_active_at,
         "expires_at": sandbox.expires_at,
+        "stop_at": sandbox.stop_at,
     }
 
 

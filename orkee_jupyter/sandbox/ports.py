@@ -28,6 +28,8 @@ from .model import (
 )
 from .usage import Usage
 
+#: Gives a tar archive in pieces, for a workspace that is to be filled with it.
+Filling = Callable[[], AsyncIterator[bytes]]
 #: Called with a sentence for each step of something long ("pulling node:18-alpine").
 Progress = Callable[[str], None]
 
@@ -80,6 +82,7 @@ class ContainerDefinition:
     setup: tuple[str, ...]
     working_directory: str
     endpoint: Endpoint
+    fresh: bool = True  # its workspace is new, and nobody's loss if the start fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,14 @@ class Counted:
 
     breach: str | None = None  # "memory" or "pids", once that limit was broken
     throttled: float = 0.0  # seconds that its commands were held back
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What an engine's cache holds: layers, images and workspaces. None is not known."""
+
+    bytes: int | None = None
+    entries: int | None = None
 
 
 class Guard(Protocol):
@@ -130,6 +141,18 @@ class Engine(Protocol):
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume (it cannot be deleted by name)."""
 
+    async def cache(self) -> CacheUse:
+        """Return what the engine's cache holds; does not start an engine."""
+
+    async def clean_cache(self, keep: Sequence[str]) -> int:
+        """Remove from the cache what nothing uses; return the bytes freed.
+
+        The workspaces of these sandboxes stay, and of all that run.
+        """
+
+    async def install(self, progress: Progress) -> bool:
+        """Install an engine of our own; return whether there was anything to do."""
+
     async def direct_listener(self) -> Any | None:
         """Return a listening ``socket.socket`` inside the engine's network.
 
@@ -141,6 +164,9 @@ class Engine(Protocol):
 
     async def status(self) -> Mapping[str, Any]:
         """Return which engine is in use and why the others are not, JSON-ready."""
+
+    async def pulse(self) -> object:
+        """Return something that is another when ``status`` may be; cheap to ask for."""
 
     async def close(self) -> None:
         """End every container that this engine object started, and the session."""

@@ -46,7 +46,8 @@ def not_active(sandbox: Sandbox, *, stopping: bool = False) -> OrkeeError:
         Status.ACTIVE: ("is being stopped" if stopping else "is active already", again),
         Status.PAUSED: (
             f"is paused{why}: it has no container",
-            f"Stop it with `orkee sandbox stop {label(sandbox)}` and create a new one.",
+            f"Resume it with `orkee sandbox resume {label(sandbox)}`, or end it with "
+            f"`orkee sandbox stop {label(sandbox)}`.",
         ),
         Status.TERMINATED: (f"has ended{why}", again),
         Status.FAILED: (f"has failed{why}", "Mend the cause and create a new one."),

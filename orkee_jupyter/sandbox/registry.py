@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from .errors import OrkeeError
-from .model import ENDED, LIVE, Sandbox, Status
-from .ports import Clock, Daemon, Guard, Store
+from .history import History
+from .model import ENDED, LIVE, Problem, Sandbox, Status
+from .ports import Clock, Daemon, Filling, Guard, Store
 from .refusals import name_taken, too_many
 from .states import transition
 from .usage import Gauge
@@ -32,9 +33,11 @@ class Entry:
         self.placed = False  # the hub has a place for its daemon
         self.started = False  # a container was asked for
         self.workspace = False  # its cache volume may hold something
+        self.filling: Filling | None = None  # what its workspace is yet to be filled with
         self.command_waits = False  # for the call that starts it
         self.holds = 0  # execs and followed logs under way: they keep it alive
         self.touched = float("-inf")  # monotonic time of the last write of a renewal
+        self.written = asyncio.Event()  # its first row is
         self.creation: asyncio.Task[Sandbox] | None = None
         self.steps: asyncio.Task[Any] | None = None
         self.aborted: tuple[Status, OrkeeError] | None = None
@@ -45,6 +48,12 @@ class Entry:
         self.gauge = Gauge()
         self.failure: str | None = None  # the limit that it broke
         self.throttled = 0.0  # seconds, as the guard said last
+        self.resuming: asyncio.Task[Sandbox] | None = None
+        self.had: dict[int, int] = {}  # the host's ports before it was paused
+        self.promised = 0  # seconds since 1970 until when it was asked to live
+        self.began: float | None = None  # monotonic time since when it is active
+        self.lived = 0.0  # seconds that it was active before that
+        self.stopper: asyncio.Task[None] | None = None  # for a stop at a later time
         self.moving = asyncio.Lock()  # held by what ends or pauses it
         self.writing = asyncio.Lock()  # keeps writes of the row in order
 
@@ -52,6 +61,11 @@ class Entry:
     def being_created(self) -> bool:
         """Whether the creation has not come to its end, good or bad."""
         return self.creation is not None and not self.creation.done()
+
+    @property
+    def being_resumed(self) -> bool:
+        """Whether a resume of it is under way."""
+        return self.resuming is not None and not self.resuming.done()
 
     @property
     def usable(self) -> bool:
@@ -66,6 +80,11 @@ class Entry:
             self.aborted = (to, error)
             if self.steps is not None:
                 self.steps.cancel()
+
+    def interrupt(self) -> None:
+        """Break a resume off; the sandbox stays paused."""
+        if self.being_resumed and self.steps is not None:
+            self.steps.cancel()
 
     def hurry(self) -> None:
         """Break the orderly part of an end off."""
@@ -84,6 +103,7 @@ class Registry:
         self._publish = publish
         self._entries: dict[str, Entry] = {}
         self._unsaved: dict[str, Sandbox] = {}  # ended, but the store refused the row
+        self.history = History(clock)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
@@ -102,8 +122,7 @@ class Registry:
 
         Raises ``too_many_sandboxes`` and ``name_taken``.
         """
-        if sum(entry.sandbox.status in LIVE for entry in self) >= limit:
-            raise too_many(limit)
+        self.make_room(limit)
         for entry in self:
             held = entry.sandbox
             if sandbox.name is not None and (held.name, held.user_id) == (
@@ -112,6 +131,11 @@ class Registry:
             ):
                 raise name_taken(held)
         return self.adopt(sandbox)
+
+    def make_room(self, limit: int) -> None:
+        """See that one more may run. Raises ``too_many_sandboxes``."""
+        if sum(each.sandbox.status in LIVE or each.being_resumed for each in self) >= limit:
+            raise too_many(limit)
 
     def adopt(self, sandbox: Sandbox) -> Entry:
         """Take a sandbox in without a question, such as a paused one at the start."""
@@ -126,7 +150,8 @@ class Registry:
         """Write the first row of a sandbox. Raises ``store_*`` and ``disk_full``."""
         async with entry.writing:
             await self._store.insert(entry.sandbox)
-        self._notify(entry.sandbox)
+        entry.written.set()
+        self._notify(entry)
 
     async def move(
         self, entry: Entry, to: Status, reason: str | None, *, strict: bool = False
@@ -154,11 +179,17 @@ class Registry:
         finally:
             if entry.sandbox.status in ENDED:
                 self._entries.pop(entry.sandbox.id, None)
-        self._notify(entry.sandbox)
+        self._notify(entry)
 
     def changed(self, entry: Entry) -> None:
         """Publish a change of what is in memory only."""
-        self._notify(entry.sandbox)
+        self._notify(entry)
+
+    def step(self, entry: Entry, sentence: str | None) -> None:
+        """Note and publish what a creation or a stop is doing."""
+        if entry.step != sentence:
+            entry.step = sentence
+            self._notify(entry)
 
     async def touch(self, entry: Entry) -> None:
         """Write and publish a renewed lifetime; a failure is only logged."""
@@ -168,7 +199,7 @@ class Registry:
                 await self._store.touch(sandbox.id, sandbox.last_active_at, sandbox.expires_at)
         except OrkeeError as error:
             log.warning("The renewal of sandbox %s was not written: %s", sandbox.id, error)
-        self._notify(entry.sandbox)
+        self._notify(entry)
 
     async def retry(self) -> None:
         """Try again to write the rows of ended sandboxes that the store refused."""
@@ -186,12 +217,21 @@ class Registry:
             entry = self.adopt(row)
             entry.workspace = True
             if row.status is Status.CREATING:
+                entry.sandbox = row.with_(
+                    problem=Problem(
+                        "sandbox_lost",
+                        "The server ended while the sandbox was being created.",
+                        "Create it again.",
+                    )
+                )
                 await self.move(entry, Status.FAILED, "the server ended while it was being created")
             elif row.status is Status.ACTIVE:
                 await self.move(entry, Status.PAUSED, "the server ended without stopping it")
 
-    def _notify(self, sandbox: Sandbox) -> None:
+    def _notify(self, entry: Entry) -> None:
+        sandbox = entry.sandbox
         try:
+            self.history.observe(sandbox, entry.step)
             self._publish(sandbox)
         except Exception:
             log.exception("A change of sandbox %s was not published.", sandbox.id)

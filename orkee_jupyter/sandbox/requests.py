@@ -76,6 +76,10 @@ def _boolean(value: object, field: str) -> bool:
     return value
 
 
+def _folder(value: object, field: str) -> str:
+    return validate_line(value, field, longest=4096)
+
+
 _CREATE: Mapping[str, Check] = {
     "template": validate_line,
     "name": validate_name,
@@ -90,6 +94,8 @@ _CREATE: Mapping[str, Check] = {
     "limits": decode_limits,
     "timeout": parse_timeout,
     "start": _boolean,
+    "project_folder": _folder,
+    "wait": _boolean,
 }
 _WAIT: Mapping[str, Check] = {"for": parse_condition, "timeout": validate_timeout}
 _EXEC: Mapping[str, Check] = {

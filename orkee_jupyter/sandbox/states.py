@@ -36,6 +36,8 @@ def transition(
         raise ValueError(f"sandbox {sandbox.id}: illegal move {sandbox.status} -> {to}")
     if to is not Status.ACTIVE:
         changes = {"container_id": None, "link": None, "host_url": None, "port_map": (), **changes}
-    if to not in ENDED:
+    if to in ENDED:
+        changes = {"stop_at": None, **changes}
+    else:
         changes.setdefault("last_active_at", max(sandbox.last_active_at, int(now)))
     return sandbox.with_(status=to, reason=reason, **changes)

@@ -200,6 +200,8 @@ class LogSpool:
             missing = cursor.locate()
             if missing is not None:
                 yield missing
+            if query.follow and query.leap is not None and (missed := cursor.leap(query.leap)):
+                yield missed
             entries = await cursor.next_block()
             for entry in entries:
                 if entry.seq <= query.after or entry.time < (query.since or 0.0):
@@ -242,6 +244,11 @@ class LogSpool:
         """The segments that are left, oldest first."""
         return self._segments
 
+    @property
+    def content(self) -> int:
+        """The bytes of output since the log began."""
+        return self._content
+
     def content_after(self, seq: int) -> int:
         """Return the bytes up to ``seq``, as far as known: 0, or the end of a dropped segment."""
         place = bisect_right(self._gone, (seq, 1 << 63))
@@ -279,6 +286,24 @@ class _Cursor:
         for offset, seq, content in segment.marks:
             if seq <= at:
                 self._offset, self._seen = offset, segment.start + content
+        return None
+
+    def leap(self, most: int) -> LogEntry | None:
+        """Move a reader that is more than ``most`` bytes behind to a quarter of that.
+
+        Returns what it missed. A log that has ended is read whole: it runs away from nobody.
+        """
+        spool = self._spool
+        if spool.is_finished or spool.content - self._seen <= most:
+            return None
+        goal = spool.content - most // 4
+        for segment in reversed(spool.segments):
+            for offset, seq, content in reversed(segment.marks):
+                place = segment.start + content
+                if self._seen < place <= goal:
+                    missed, self._seen = place - self._seen, place
+                    self._segment, self._offset, self._at = segment, offset, seq
+                    return LogEntry(seq, segment.last_time, "dropped", b"", missed)
         return None
 
     async def next_block(self) -> list[LogEntry]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tornado import web
 
 from ..problems import to_problem
+from ..sandbox.lifecycle_requests import decode_after
 from ..sandbox.model import Template
 from .base import OrkeeHandler, authorized
 from .openapi import document
@@ -29,8 +30,12 @@ class SandboxHandler(OrkeeHandler):
     @authorized("write", resource=RESOURCE)
     async def delete(self, ref: str) -> None:
         manager = await self.manager()
-        sandbox = await manager.stop(ref, self.owner)
-        self.answer(sandbox=self.sandbox_json(manager, sandbox))
+        after = decode_after(self.query())
+        if after is None:
+            sandbox = await manager.stop(ref, self.owner)
+        else:
+            sandbox = await manager.stop_later(ref, after, self.owner)
+        self.answer(200 if after is None else 202, sandbox=self.sandbox_json(manager, sandbox))
 
 
 class CleanHandler(OrkeeHandler):

@@ -106,7 +106,9 @@ class OrkeeExtension(ExtensionApp):
         self.context = ServerContext(self._touch)
         self.settings[KEY] = self.context
         events.register(self._server.event_logger)
-        self._publisher = events.Publisher(self._server.event_logger, self.context.touch)
+        self._publisher = events.Publisher(
+            self._server.event_logger, self.context.touch, self.context.live.changed
+        )
 
     def initialize_handlers(self) -> None:
         """Add our routes to the server's."""
@@ -187,6 +189,8 @@ class OrkeeExtension(ExtensionApp):
         self.context.stopping()
         if self._wired is not None:
             await self._wired.close()
+        self.context.live.close()
+        self.context.setup.close()
         if self._lag is not None:
             await self._lag.stop()
         self._leave_logger()

@@ -15,6 +15,9 @@ from jupyter_server.auth.identity import (
 
 from ..sandbox.errors import OrkeeError
 from .capability import Capabilities
+from .engine_setup import EngineSetup
+from .live_engine import LiveEngine
+from .live_feed import LiveFeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +57,13 @@ class ServerContext:
         self._settled = asyncio.Event()
         self.requests = 0  # under way
         self.capabilities = Capabilities()
+        self.live = LiveFeed()  # the open live connections
+        self.live_engine = LiveEngine(self)
+        self.live.peopled = self.live_engine.peopled
+        #: What the set-up of an engine is doing, as the live websocket tells it.
+        self.engine_setup: dict[str, Any] | None = None
+        self.setup = EngineSetup(self)
+        self.engine_setup_hooks: list[Callable[[], None]] = [self.live.engine_changed]
         self.is_stopping = False
         self.last_activity = time.monotonic()
 
@@ -100,6 +110,11 @@ class ServerContext:
         """Count a request that has ended."""
         self.requests -= 1
         self.touch()
+
+    def engine_setup_changed(self) -> None:
+        """Say that ``engine_setup`` has changed. To be called on the server's loop."""
+        for hook in list(self.engine_setup_hooks):
+            hook()
 
     def touch(self) -> None:
         """Note that something was asked for or happened."""

@@ -28,9 +28,15 @@ class Publisher:
     A failing listener never disturbs the manager: an event is only a hint.
     """
 
-    def __init__(self, logger: Any, touched: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        logger: Any,
+        touched: Callable[[], None] = lambda: None,
+        live: Callable[[Sandbox], None] = lambda _: None,
+    ) -> None:
         self._logger = logger
         self._touched = touched
+        self._live = live  # takes each change on the server's loop
         self._loop: asyncio.AbstractEventLoop | None = None
         self._known: dict[str, Status] = {}
 
@@ -59,6 +65,7 @@ class Publisher:
     def _emit(self, sandbox: Sandbox) -> None:
         change = self._change(sandbox)
         self._touched()
+        self._live(sandbox)
         data = {"id": sandbox.id, "status": sandbox.status.value, "change": change}
         try:
             self._logger.emit(schema_id=SCHEMA_ID, data=data)

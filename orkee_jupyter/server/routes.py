@@ -12,6 +12,8 @@ from .api_handlers import (
     TemplatesHandler,
 )
 from .base import PROXY, OrkeeHandler
+from .engine_handlers import CacheCleanHandler, CacheHandler, InstallHandler
+from .events_handler import EventsHandler
 from .exec_socket import ExecSocketHandler
 from .files_handlers import (
     ArchiveHandler,
@@ -20,6 +22,8 @@ from .files_handlers import (
     StartHandler,
     WatchHandler,
 )
+from .lifecycle_handlers import ExtendHandler, KeepHandler, PauseHandler, ResumeHandler
+from .live_socket import LiveHandler
 from .port_handlers import LinkHandler, WaitHandler
 from .process_handlers import AttachHandler, ProcessesHandler, SignalHandler
 from .proxy import ProxyHandler
@@ -51,8 +55,17 @@ ROUTES: Final[tuple[tuple[str, type[OrkeeHandler]], ...]] = (
     (rf"{API}/sandbox/{_REF}/ports/(\d{{1,5}})/link", LinkHandler),
     (rf"{API}/sandbox/{_REF}/wait", WaitHandler),
     (rf"{PROXY}/{_REF}/(\d{{1,5}})(/.*)?", ProxyHandler),
+    (rf"{API}/live", LiveHandler),
+    (rf"{API}/sandbox/{_REF}/pause", PauseHandler),
+    (rf"{API}/sandbox/{_REF}/resume", ResumeHandler),
+    (rf"{API}/sandbox/{_REF}/extend", ExtendHandler),
+    (rf"{API}/sandbox/{_REF}/keep", KeepHandler),
+    (rf"{API}/sandbox/{_REF}/events", EventsHandler),
     (rf"{API}/clean", CleanHandler),
     (rf"{API}/templates", TemplatesHandler),
     (rf"{API}/engine", EngineHandler),
+    (rf"{API}/engine/cache", CacheHandler),
+    (rf"{API}/engine/cache/clean", CacheCleanHandler),
+    (rf"{API}/engine/install", InstallHandler),
     (rf"{API}/openapi\.json", OpenAPIHandler),
 )

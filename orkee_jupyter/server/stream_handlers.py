@@ -14,6 +14,7 @@ from ..sandbox.model import Exit, LogEntry, LogQuery, Sandbox, Status
 from ..sandbox.requests import decode_create, decode_exec, decode_list, decode_logs
 from .api_handlers import RESOURCE
 from .base import NDJSON, authorized
+from .project_folder import project_filling
 from .stream import Pieces, StreamHandler, content, line, progress_pieces
 
 if TYPE_CHECKING:
@@ -42,12 +43,17 @@ class SandboxesHandler(StreamHandler):
     async def post(self) -> None:
         manager = await self.manager()
         request = decode_create(self.json_body())
+        filling = None
+        if request.project_folder is not None:
+            filling = await project_filling(self, request.project_folder)
 
         async def create(progress: Progress = lambda _: None) -> dict[str, Any]:
-            sandbox = await manager.create(request, self.owner, progress)
+            sandbox = await manager.create(request, self.owner, progress, filling)
             return {"success": True, "sandbox": self.sandbox_json(manager, sandbox)}
 
-        if NDJSON in self.request.headers.get("Accept", ""):
+        if not request.wait:
+            self.answer(202, **await create())
+        elif NDJSON in self.request.headers.get("Accept", ""):
             await self.stream(progress_pieces(create))
         else:
             self.answer(201, **await self.while_connected(create()))
@@ -89,7 +95,7 @@ class LogsHandler(StreamHandler):
         if arguments.get("format") == ["raw"]:
             await self.stream(raw_pieces(opening), content_type=PLAIN, heartbeat=b"")
         else:
-            ended = _end_reason(manager, sandbox, query, self.owner)
+            ended = end_reason(manager, sandbox, query, self.owner)
             await self.stream(log_pieces(opening, ended))
 
 
@@ -137,7 +143,7 @@ async def log_pieces(
     try:
         yield b""  # sends the headers: a follower learns at once that it is connected
         async for entry in entries:
-            yield line(_entry_json(entry))
+            yield line(entry_json(entry))
         yield line({"end": await ended()})
     finally:
         await _close(entries)
@@ -164,7 +170,8 @@ def exit_json(end: Exit) -> dict[str, Any]:
     }
 
 
-def _entry_json(entry: LogEntry) -> dict[str, Any]:
+def entry_json(entry: LogEntry) -> dict[str, Any]:
+    """Return a piece of a log as JSON."""
     if entry.stream == "dropped":
         return {"seq": entry.seq, "stream": "dropped", "bytes": entry.dropped}
     return {
@@ -175,9 +182,11 @@ def _entry_json(entry: LogEntry) -> dict[str, Any]:
     }
 
 
-def _end_reason(
+def end_reason(
     manager: SandboxManager, sandbox: Sandbox, query: LogQuery, owner: str
 ) -> Callable[[], Awaitable[str]]:
+    """Return what tells why a log has ended, once it has."""
+
     async def reason() -> str:
         if not query.follow:
             return "complete"

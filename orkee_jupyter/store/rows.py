@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ..sandbox.model import DEFAULT_TEMPLATE, DEFAULT_TTL, Limits, Sandbox, Status
+from ..sandbox.model import DEFAULT_TEMPLATE, DEFAULT_TTL, Limits, Problem, Sandbox, Status
 
 #: What a sandbox has; beside them a row has its ``sequence``, which only the store knows.
 COLUMNS: Final = (
@@ -44,6 +44,9 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "link": sandbox.link,
             "limits": sandbox.limits.to_json(),
             "timeout": sandbox.timeout,
+            "setup": None if sandbox.setup is None else list(sandbox.setup),
+            "host_ports": {str(port): host for port, host in sandbox.host_ports.items()},
+            "problem": None if sandbox.problem is None else sandbox.problem.to_json(),
         }
     )
     return row
@@ -54,7 +57,7 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
     row = dict(zip(COLUMNS, values, strict=True))
     more: Mapping[str, Any] = json.loads(row.pop("metadata"))
     row["status"] = Status(row["status"])
-    command = more.get("command")
+    command, setup = more.get("command"), more.get("setup")
     return Sandbox(
         **row,
         template=more.get("template", DEFAULT_TEMPLATE),
@@ -67,4 +70,14 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         link=more.get("link"),
         limits=Limits(**more.get("limits", {})),
         timeout=more.get("timeout"),
+        setup=None if setup is None else tuple(setup),
+        host_ports={int(port): host for port, host in more.get("host_ports", {}).items()},
+        problem=_problem(more.get("problem")),
     )
+
+
+def _problem(kept: Mapping[str, Any] | None) -> Problem | None:
+    """Return why a sandbox failed; rows of an earlier version do not say it."""
+    if not kept:
+        return None
+    return Problem(kept["code"], kept["detail"], kept["remedy"], tuple(kept["lines"]))

@@ -106,7 +106,7 @@ class StubServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        from . import stub_files, stub_ports, stub_stats
+        from . import stub_files, stub_lifecycle, stub_ports, stub_stats
 
         routes = [
             (r"orkee/api/sandbox", Collection),
@@ -118,6 +118,7 @@ class StubServer:
             (r"orkee/api/sandbox/([^/]+)/processes/[0-9]+/attach", Attach),
             (r"orkee/api/sandbox/([^/]+)/start", stub_files.Start),
             (r"orkee/api/sandbox/([^/]+)/stats", stub_stats.Stats),
+            (r"orkee/api/sandbox/([^/]+)/(pause|resume|extend|keep)", stub_lifecycle.Verb),
             (r"orkee/api/sandbox/([^/]+)/files", stub_files.Files),
             (r"orkee/api/sandbox/([^/]+)/files/content", stub_files.Content),
             (r"orkee/api/sandbox/([^/]+)/files/archive", stub_files.Archive),

@@ -45,6 +45,8 @@ FULL = make_sandbox(
     labels={"team": "x", "a/b~c.$[0]": '"'},
     ttl=90,
     link="direct",
+    setup=("apt-get update", "echo 'ä'"),
+    host_ports={3000: 8123},
 )
 
 

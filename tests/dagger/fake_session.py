@@ -31,7 +31,7 @@ scalar ContainerID  scalar FileID  scalar CacheVolumeID  scalar SecretID  scalar
 scalar ServiceID  scalar Platform
 enum ExistsType { REGULAR_TYPE DIRECTORY_TYPE SYMLINK_TYPE }
 type Query {
-  container: Container!  host: Host!  defaultPlatform: Platform!
+  container: Container!  host: Host!  engine: Engine!  defaultPlatform: Platform!
   secret(uri: String!): Secret!
   cacheVolume(key: String!): CacheVolume!
   setSecret(name: String!, plaintext: String!): Secret!
@@ -39,6 +39,11 @@ type Query {
   loadFileFromID(id: FileID!): File!
   loadServiceFromID(id: ServiceID!): Service!
 }
+type Engine { localCache: EngineCache! }
+type EngineCache {
+  entrySet(key: String): EngineCacheEntrySet!  prune(useDefaultPolicy: Boolean): Boolean
+}
+type EngineCacheEntrySet { diskSpaceBytes: Int!  entryCount: Int! }
 type Host { file(path: String!): File!  unixSocket(path: String!): Socket! }
 type File { id: FileID! }
 type CacheVolume { id: CacheVolumeID! }
@@ -63,7 +68,7 @@ type Service {
 }
 """)
 _USUAL = {"user": "", "exists": False, "defaultPlatform": "linux/amd64", "hostname": "host-1"}
-_USUAL |= {"plaintext": ""}
+_USUAL |= {"plaintext": "", "diskSpaceBytes": 1000, "entryCount": 7, "prune": True}
 TOKEN = "secret-of-the-session"
 
 

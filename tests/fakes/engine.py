@@ -7,7 +7,7 @@ from typing import Any
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import Limits
-from orkee_jupyter.sandbox.ports import ContainerDefinition, Progress
+from orkee_jupyter.sandbox.ports import CacheUse, ContainerDefinition, Progress
 
 from .guard import FakeGuard
 from .points import Points
@@ -54,7 +54,8 @@ class FakeEngine:
             await self._points.enter("engine.start")
         except OrkeeError:
             # As the real one: an error of its own means that nothing was left behind.
-            self.workspaces.discard(definition.sandbox_id)
+            if definition.fresh:
+                self.workspaces.discard(definition.sandbox_id)
             self.running.pop(definition.sandbox_id, None)
             raise
         if self._boot is not None:
@@ -76,11 +77,28 @@ class FakeEngine:
         await self._points.enter("engine.empty_workspace")
         self.workspaces.discard(sandbox_id)
 
+    async def cache(self) -> CacheUse:
+        return CacheUse(1000 * len(self.workspaces), len(self.workspaces))
+
+    async def clean_cache(self, keep: Sequence[str]) -> int:
+        await self._points.enter("engine.clean_cache")
+        lost = self.workspaces - set(keep) - set(self.running)
+        self.workspaces -= lost
+        return 1000 * len(lost)
+
+    async def install(self, progress: Progress) -> bool:
+        progress("building the engine")
+        await self._points.enter("engine.install")
+        return True
+
     async def direct_listener(self) -> Any | None:
         return None
 
     def on_lost(self, callback: Callable[[Sequence[str], str], None]) -> None:
         self._callbacks.append(callback)
+
+    async def pulse(self) -> object:
+        return None
 
     async def status(self) -> Mapping[str, Any]:
         return {"engine": "fake", "running": len(self.running)}

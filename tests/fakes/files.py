@@ -9,7 +9,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.files import FileRequest, file_error
 from orkee_jupyter.sandbox.model import FileEntry
 
-OPERATIONS = frozenset({"read", "write", "stat", "remove"})
+OPERATIONS = frozenset({"read", "write", "stat", "remove", "push"})
 
 
 class FakeFileStream:
@@ -20,7 +20,7 @@ class FakeFileStream:
             raise OrkeeError("invalid_request", f"There is no operation {request.op}.")
         if request.path.startswith("../"):
             raise self._error("invalid_path", request.path)
-        if request.op != "write" and request.path not in files:
+        if request.op not in ("write", "push") and request.path not in files:
             raise self._error("file_not_found", request.path)
         self._files = files
         self._request = request

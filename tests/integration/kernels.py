@@ -101,6 +101,13 @@ class Kernel:
         """Start a cell without waiting for anything."""
         self._client.execute(code)
 
+    def subshell(self) -> str:
+        """Return a new subshell of the kernel: JupyterLab asks for one for its comms."""
+        message = self._client.session.msg("create_subshell_request", {})
+        self._client.control_channel.send(message)
+        reply = self._client.get_control_msg(timeout=30)
+        return str(reply["content"]["subshell_id"])
+
     def value(self, code: str) -> Any:
         """Return what an expression evaluates to in the kernel, which prints as a literal."""
         ran = self.run(f"import json; print(json.dumps({code}))")

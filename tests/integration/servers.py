@@ -28,6 +28,11 @@ TOKEN = "token-of-the-tests"
 class Server:
     """``jupyter server`` with the extension, as a user would start it."""
 
+    #: The module that is run.
+    program = "jupyter_server"
+    #: 0: one that is free.
+    port = 0
+
     def __init__(
         self,
         world: World,
@@ -55,8 +60,8 @@ class Server:
         """Start the process without waiting for it."""
         command = [
             *self._prefix,
-            *(sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser"),
-            *("--ServerApp.port=0", f"--ServerApp.root_dir={self.project}"),
+            *(sys.executable, "-m", self.program, "--allow-root", "--no-browser"),
+            *(f"--ServerApp.port={self.port}", f"--ServerApp.root_dir={self.root}"),
             f"--IdentityProvider.token={TOKEN}",
             f"--OrkeeExtension.database={self.database}",
             *self._options,
@@ -132,6 +137,11 @@ class Server:
     def socket(self) -> Path:
         """Its unix socket."""
         return Path(self.env["XDG_RUNTIME_DIR"]) / "orkee" / f"server-{self.pid}.sock"
+
+    @property
+    def root(self) -> Path:
+        """The folder that it shows."""
+        return self.project
 
     @property
     def url(self) -> str:

@@ -187,3 +187,25 @@ async def test_a_round_that_fails_is_not_the_last() -> None:
 async def _defect() -> None:
     await settle(1)
     raise RuntimeError("a defect")
+
+
+async def test_following_a_log_without_a_hold_does_not_keep_a_sandbox() -> None:
+    async with world() as w:
+        sandbox = await w.create(command=("sleep", "9999"), ttl=200)
+        query = LogQuery(follow=True, hold=False)
+        entries = await w.manager.logs(sandbox.id, query, OWNER)
+        following = asyncio.ensure_future(anext(entries, None))
+        await w.clock.advance(301)
+        assert await following is None
+        assert (await w.manager.get(sandbox.id, OWNER)).reason == "expired"
+
+
+async def test_a_renewal_is_published_within_a_second() -> None:
+    async with world() as w:
+        sandbox = await w.create(ttl=400)
+        for _ in range(3):
+            await w.clock.advance(2)
+            await touch(w, sandbox)
+        last = w.published[-1]
+        assert last.expires_at == (await w.manager.get(sandbox.id, OWNER)).expires_at
+        assert last.expires_at >= sandbox.expires_at + 6

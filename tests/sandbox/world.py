@@ -60,8 +60,9 @@ class World:
         return list(self.store.rows.values())
 
     def statuses(self) -> list[Status]:
-        """The states that were published, in order."""
-        return [sandbox.status for sandbox in self.published]
+        """The states that were published, in order; one that stays is one."""
+        moves = itertools.groupby(self.published, lambda each: (each.id, each.status))
+        return [status for (_, status), _ in moves]
 
     def hold_updates(self) -> tuple[asyncio.Event, asyncio.Event]:
         """Make the store's updates wait; return what says that one came, and what frees them."""

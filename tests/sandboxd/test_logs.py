@@ -258,3 +258,30 @@ def test_a_sweep_removes_old_logs_and_spares_new_and_used_ones(tmp_path: Path) -
         os.utime(tmp_path / name, (0, 0))
     sweep_logs(tmp_path, 60.0, {"used"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "used"]
+
+
+@pytest.mark.asyncio
+async def test_a_follower_that_is_far_behind_is_moved_on_and_told_what_it_missed(
+    make: MakeSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MARK_EVERY", 256)
+    spool = make()
+    for seq in range(1, 101):
+        await spool.append(batch(seq, b"", size=100))
+    following = spool.read(LogQuery(follow=True, leap=4000))
+    missed = await anext(following)
+    rest = [await anext(following)]
+    spool.finish()
+    rest += [entry async for entry in following]
+    assert missed.stream == "dropped"
+    assert missed.dropped + sum(len(entry.data) for entry in rest) == 10_000
+    assert [entry.seq for entry in rest] == list(range(missed.seq + 1, 101))
+    assert 1000 <= 10_000 - missed.dropped <= 1400
+
+
+@pytest.mark.asyncio
+async def test_a_log_that_has_ended_is_read_whole_however_long_it_is(make: MakeSpool) -> None:
+    spool = make()
+    await spool.append(batch(1, *[b""] * 100, size=100))
+    spool.finish()
+    assert len(await text(spool, follow=True, leap=1000)) == 10_000

@@ -10,6 +10,7 @@ from typing import Any
 from orkee_jupyter.sandbox.conditions import Condition
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.files import FileRequest
+from orkee_jupyter.sandbox.history import Event
 from orkee_jupyter.sandbox.model import (
     CreateRequest,
     ExecRequest,
@@ -26,7 +27,8 @@ from orkee_jupyter.sandbox.model import (
     Template,
     TerminalRequest,
 )
-from orkee_jupyter.sandbox.ports import Progress
+from orkee_jupyter.sandbox.ports import CacheUse, Filling, Progress
+from orkee_jupyter.sandbox.settings import Settings
 from orkee_jupyter.sandbox.usage import Stats
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -113,7 +115,11 @@ class StubManager:
         self.cancelled = asyncio.Event()
         self.progress: list[str] = ["pulling node:18-alpine"]
         self.templates = StubTemplates()
+        self.settings = Settings()
+        self.pulse: object = None
         self.closed = 0
+        self.filled = b""
+        self.installing = asyncio.Event()  # once it may come to its end
         self.serving = 0  # the port of this host that stands for every port of the sandbox
 
     def _called(self, *call: Any) -> None:
@@ -133,7 +139,15 @@ class StubManager:
     def step(self, sandbox_id: str) -> str | None:
         return None
 
-    async def create(self, request: CreateRequest, owner: str, progress: Progress) -> Sandbox:
+    async def create(
+        self,
+        request: CreateRequest,
+        owner: str,
+        progress: Progress,
+        filling: Filling | None = None,
+    ) -> Sandbox:
+        if filling is not None:
+            self.filled = b"".join([piece async for piece in filling()])
         self.calls.append(("create", request, owner))
         for sentence in self.progress:
             progress(sentence)
@@ -161,6 +175,45 @@ class StubManager:
     async def stop(self, ref: str, owner: str) -> Sandbox:
         self._called("stop", ref, owner)
         return self.sandbox.with_(status=Status.TERMINATED)
+
+    async def stop_later(self, ref: str, seconds: float, owner: str) -> Sandbox:
+        self._called("stop_later", ref, seconds, owner)
+        return self.sandbox.with_(stop_at=12.5)
+
+    async def keep(self, ref: str, owner: str) -> Sandbox:
+        self._called("keep", ref, owner)
+        return self.sandbox
+
+    async def pause(self, ref: str, owner: str) -> Sandbox:
+        self._called("pause", ref, owner)
+        return self.sandbox.with_(status=Status.PAUSED)
+
+    async def resume(
+        self, ref: str, owner: str, progress: Progress = lambda _: None, *, wait: bool = True
+    ) -> Sandbox:
+        self._called("resume", ref, owner, wait)
+        progress("starting the container")
+        return self.sandbox
+
+    async def extend(self, ref: str, seconds: int, owner: str) -> Sandbox:
+        self._called("extend", ref, seconds, owner)
+        return self.sandbox
+
+    async def engine_cache(self) -> CacheUse:
+        self._called("engine_cache")
+        return CacheUse(5, 2)
+
+    async def clean_engine_cache(self) -> int:
+        self._called("clean_engine_cache")
+        return 3
+
+    async def install_engine(self, progress: Progress) -> bool:
+        self.calls.append(("install_engine",))
+        progress("building the engine")
+        await self.installing.wait()
+        if self.error is not None:
+            raise self.error
+        return True
 
     async def clean(self, owner: str) -> list[Sandbox]:
         self._called("clean", owner)
@@ -229,6 +282,20 @@ class StubManager:
     async def engine_status(self) -> Mapping[str, Any]:
         self._called("engine_status")
         return {"kind": "none"}
+
+    async def engine_pulse(self) -> object:
+        return self.pulse
+
+    def current(self, row: Sandbox) -> Sandbox:
+        return row
+
+    def active_ids(self, owner: str) -> list[str]:
+        mine = self.sandbox.user_id == owner and self.sandbox.status is Status.ACTIVE
+        return [self.sandbox.id] if mine else []
+
+    async def events(self, ref: str, owner: str) -> list[Event]:
+        self._called("events", ref, owner)
+        return [Event(1.5, "active", "It is active.")]
 
     async def shutdown(self) -> None:
         self.closed += 1

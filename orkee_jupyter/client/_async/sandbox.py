@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from orkee_jupyter.archive.packing import local_folder
 from orkee_jupyter.sandbox.conditions import DEFAULT_WAIT
 from orkee_jupyter.sandbox.errors import OrkeeError
 
 from .. import transport
 from ..lines import LineCaller, Source
-from ..packing import local_folder
 from ..record import limits_of
 from ..results import ExecResult, LineAssembler, sandbox_of
 from ..waiting import async_in_thread
@@ -21,6 +21,7 @@ from .background import AsyncBackground
 from .connection import AsyncConnection
 from .defaults import async_default_connection
 from .files import LocalPath
+from .lifecycle import AsyncLifecycleSandbox
 from .ports import AsyncPortSandbox
 from .process import AsyncProcess
 from .scripts import async_open_code
@@ -38,7 +39,13 @@ SMALL_STDIN = 128 * 1024
 _PAGE = 200  # sandboxes asked for at once
 
 
-class AsyncSandbox(AsyncFileSandbox, AsyncPortSandbox, AsyncStatsSandbox, AsyncTerminalSandbox):
+class AsyncSandbox(
+    AsyncFileSandbox,
+    AsyncLifecycleSandbox,
+    AsyncPortSandbox,
+    AsyncStatsSandbox,
+    AsyncTerminalSandbox,
+):
     """A container to run code in, made by ``await AsyncSandbox.create(…)``.
 
     Its properties are what the server said last; ``await refresh()`` asks again. As a context

@@ -10,12 +10,12 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+from orkee_jupyter.archive.ignoring import GitIgnore
+from orkee_jupyter.archive.packing import local_folder, local_path, pack
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import FileEntry
 
 from .. import transport
-from ..ignoring import GitIgnore
-from ..packing import local_folder, local_path, pack
 from ..results import not_understood
 from ..transfers import (
     Content,

@@ -9,12 +9,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from orkee_jupyter.archive.packing import local_folder
 from orkee_jupyter.sandbox.conditions import DEFAULT_WAIT
 from orkee_jupyter.sandbox.errors import OrkeeError
 
 from .. import transport
 from ..lines import LineCaller, Source
-from ..packing import local_folder
 from ..record import limits_of
 from ..results import ExecResult, LineAssembler, sandbox_of
 from ..waiting import in_thread
@@ -22,6 +22,7 @@ from .background import Background
 from .connection import Connection
 from .defaults import default_connection
 from .files import LocalPath
+from .lifecycle import LifecycleSandbox
 from .ports import PortSandbox
 from .process import Process
 from .scripts import open_code
@@ -39,7 +40,13 @@ SMALL_STDIN = 128 * 1024
 _PAGE = 200  # sandboxes asked for at once
 
 
-class Sandbox(FileSandbox, PortSandbox, StatsSandbox, TerminalSandbox):
+class Sandbox(
+    FileSandbox,
+    LifecycleSandbox,
+    PortSandbox,
+    StatsSandbox,
+    TerminalSandbox,
+):
     """A container to run code in, made by ``Sandbox.create(…)``.
 
     Its properties are what the server said last; ``refresh()`` asks again. As a context

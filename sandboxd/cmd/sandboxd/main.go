@@ -43,6 +43,9 @@ func run(args []string) error {
 	if len(args) > 0 && args[0] == "empty" {
 		return empty(args[1:])
 	}
+	if len(args) == 1 && args[0] == "hold" {
+		return hold()
+	}
 	if len(args) > 0 && args[0] == "fill" {
 		return fill(args[1:])
 	}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orkee_jupyter.client.ignoring import GitIgnore
-from orkee_jupyter.client.packing import CHUNK, pack, scan
+from orkee_jupyter.archive.ignoring import GitIgnore
+from orkee_jupyter.archive.packing import CHUNK, pack, scan
 from orkee_jupyter.client.transfers import human, metered, plan, told
 from orkee_jupyter.sandbox.errors import OrkeeError
 

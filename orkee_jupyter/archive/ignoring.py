@@ -1,9 +1,12 @@
-"""What ``.gitignore`` files say, as git reads them: one in each folder, the nearest first."""
+"""What ``.gitignore`` and ``.orkeeignore`` files say, as git reads them, the nearest first.
+
+In one folder the lines of ``.orkeeignore`` come after those of ``.gitignore``, and so prevail.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 
@@ -11,8 +14,14 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 
+#: Read in each folder, in this order.
+FILES: Final = (".gitignore", ".orkeeignore")
+
+
 class GitIgnore:
-    """Tells whether git would ignore a path below a folder; ``.git`` itself is ignored too.
+    """Tells whether git, or an ``.orkeeignore``, would leave out a path below a folder.
+
+    ``.git`` itself is left out too.
 
     Asked for folders before what is in them, as a scan does, it needs no look at parents.
     """
@@ -37,21 +46,26 @@ class GitIgnore:
 
     def _spec(self, folder: str) -> GitIgnoreSpec | None:
         if folder not in self._specs:
-            self._specs[folder] = _read(self._folder / folder / ".gitignore")
+            self._specs[folder] = _spec(self._folder / folder)
         return self._specs[folder]
 
 
-def _read(path: Path) -> GitIgnoreSpec | None:
+def _spec(folder: Path) -> GitIgnoreSpec | None:
     from pathspec import GitIgnoreSpec
 
+    lines = [line for name in FILES for line in _lines(folder / name)]
+    return GitIgnoreSpec.from_lines(lines) if lines else None
+
+
+def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(errors="replace")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
+        return []
     except OSError as error:
         raise OrkeeError(
             "file_forbidden",
             f"{str(path)!r} cannot be read: {error.strerror}.",
             "Change its permissions, or push without gitignore.",
         ) from error
-    return GitIgnoreSpec.from_lines(text.splitlines())
+    return text.splitlines()

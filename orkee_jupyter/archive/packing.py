@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -94,7 +94,7 @@ _KINDS: Final = (("file", stat.S_ISREG), ("directory", stat.S_ISDIR), ("symlink"
 _TYPES: Final = {"file": tarfile.REGTYPE, "directory": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE}
 
 
-def pack(members: Iterator[Member]) -> Iterator[bytes]:
+def pack(members: Iterator[Member]) -> Generator[bytes]:
     """Yield a tar archive in chunks of about a megabyte; never more than two are in memory.
 
     A file that grows meanwhile is packed as long as it was, one that shrinks is filled

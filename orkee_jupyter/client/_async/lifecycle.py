@@ -1,0 +1,73 @@
+"""Pausing, resuming and keeping a sandbox, for Python code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from .. import transport
+from ..record import SandboxRecord
+from ..results import sandbox_of
+from .connection import AsyncConnection
+
+
+class AsyncLifecycleSandbox(SandboxRecord):
+    """The part of a sandbox that changes how long it lives, and whether it has a container."""
+
+    _connection: AsyncConnection
+
+    @property
+    def stop_at(self) -> float | None:
+        """When it is to be stopped, where that was put off."""
+        return self._data.get("stop_at")
+
+    async def pause(self) -> Self:
+        """End the container and keep the workspace; return this same object.
+
+        Commands that run get some seconds to end. It is kept as long as a sandbox may live at
+        most. Raises OrkeeError ``sandbox_not_active``.
+        """
+        return await self._change("POST", "pause")
+
+    async def resume(self, *, on_progress: Callable[[str], object] | None = None) -> Self:
+        """Start the container of a paused sandbox again, as it was; return this same object.
+
+        Its command begins anew, on the files that it left. ``on_progress`` gets a sentence for
+        each step. Raises OrkeeError as ``create`` does; the sandbox stays paused then.
+        """
+        lines = self._connection.lines(
+            "POST", transport.sandbox_path(self.id, "resume"), body={}, timeout=transport.CREATE
+        )
+        try:
+            async for line in lines:
+                if "sandbox" in line:
+                    self._data = sandbox_of(line)
+                    return self
+                if on_progress is not None and "progress" in line:
+                    on_progress(str(line["progress"]))
+        finally:
+            await lines.aclose()
+        raise self._connection.broken()
+
+    async def extend(self, ttl: str | float) -> Self:
+        """Have it live at least so long from now, used or not; return this same object.
+
+        ``ttl`` is "30m", "2h" or seconds. Raises OrkeeError ``invalid_ttl`` for more than the
+        server allows, or than the sandbox's own timeout leaves.
+        """
+        return await self._change("POST", "extend", body={"ttl": ttl})
+
+    async def stop_later(self, seconds: float) -> Self:
+        """Have it stopped in at most 60 seconds, unless ``keep`` comes first."""
+        return await self._change("DELETE", params=[("after", f"{seconds:g}")])
+
+    async def keep(self) -> Self:
+        """Take a stop back that is still to come; return this same object."""
+        return await self._change("POST", "keep")
+
+    async def _change(self, verb: str, *path: str, **request: Any) -> Self:
+        answer = await self._connection.call(
+            verb, transport.sandbox_path(self.id, *path), **request
+        )
+        self._data = sandbox_of(answer)
+        return self
