@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration notebooks go bench lock reference wheel clean
+.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration browser browser-all screenshots chromium notebooks ui go bench lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,10 +17,10 @@ demo: setup ## the main job: run notebooks/quickstart.ipynb against a real Jupyt
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## everything: checks, Go tests, unit and integration tests, notebooks
-	@$(MAKE) --no-print-directory check go unit processes integration notebooks docker-smoke
+	@$(MAKE) --no-print-directory check ui go unit processes integration browser notebooks docker-smoke
 
 test-docker: setup ## the integration tests on an engine that runs in Docker
-	$(BIN)/python -m scripts.docker_engine run pytest -q -m engine
+	$(BIN)/python -m scripts.docker_engine run pytest -q -m "engine and not browser"
 
 lab: setup ## open JupyterLab with the extension; prints its URL
 	@$(BIN)/jupyter lab --no-browser --allow-root --ServerApp.root_dir=$(CURDIR)/notebooks $(LAB_ARGS)
@@ -32,6 +32,10 @@ check: ## lint, format, types, generated files
 	$(BIN)/python scripts/unasync.py --check
 	$(BIN)/python scripts/reference.py --check
 	@sh scripts/go.sh check
+	@$(BIN)/python scripts/frontend.py run check
+
+ui: ## the tests of the front end's parts
+	@$(BIN)/python scripts/frontend.py run test
 
 go: ## the Go tests, with the race detector where cgo can be used
 	@sh scripts/go.sh test
@@ -43,7 +47,21 @@ processes: ## the Python tests with real servers, kernels and commands, but no e
 	$(BIN)/pytest -q -m "slow and not engine"
 
 integration: ## the Python tests on the real engine
-	$(BIN)/python scripts/alone.py pytest -q -m engine
+	$(BIN)/python scripts/alone.py pytest -q -m "engine and not browser"
+
+browser: ## the tests in Chromium: JupyterLab, the panel and the widget on the real engine
+	$(BIN)/python scripts/alone.py pytest -q -m "browser and not long" tests/browser
+
+browser-all: ## the same, and those that take minutes
+	$(BIN)/python scripts/alone.py pytest -q -m browser tests/browser
+
+browser browser-all screenshots: chromium
+
+chromium: ## the tests' browser, from the distribution, where it is missing
+	@sh scripts/chromium.sh
+
+screenshots: setup ## make the pictures of docs/images anew
+	$(BIN)/python scripts/alone.py pytest -q tests/browser/screenshots.py
 
 docker-smoke: ## the way through everything on an engine in Docker, where Docker can be had
 	@$(BIN)/python -m scripts.docker_engine try pytest -q -m engine tests/integration/test_smoke.py
@@ -70,5 +88,6 @@ wheel: setup ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 clean: ## remove what was built in this folder; the data folder is kept
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis orkee_jupyter/sandboxd/bin
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis orkee_jupyter/sandboxd/bin \
+	  labextension/node_modules labextension/lib orkee_jupyter/labextension orkee_jupyter/widget/static
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

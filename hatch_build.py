@@ -1,5 +1,6 @@
-"""Build sandboxd for every container architecture into the package.
+"""Build into the package what is not Python: sandboxd, and the front end.
 
+sandboxd is built for every container architecture; the front end by scripts/frontend.py.
 The wheel's build calls it as a hook; ``python hatch_build.py`` does the same for
 a working copy. Nothing is built when the sources have not changed since.
 """
@@ -27,6 +28,8 @@ ROOT = Path(__file__).resolve().parent
 SOURCES = ROOT / "sandboxd"
 TARGET = ROOT / "orkee_jupyter" / "sandboxd" / "bin"
 ARCHITECTURES = ("amd64", "arm64")
+EXTENSION = ROOT / "orkee_jupyter" / "labextension"
+EXTENSION_TARGET = "share/jupyter/labextensions/orkee-jupyter"
 SIZE_LIMIT = 6_000_000
 MINIMUM_GO = (1, 25)
 
@@ -36,12 +39,34 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build, unless it is the sdist, which carries the sources."""
-        if self.target_name != "sdist":
-            build()
+        if self.target_name == "sdist":
+            return
+        build()
+        if version != "editable":  # there scripts/setup.sh links it, so that it is never old
+            build_data.setdefault("shared_data", {})[str(EXTENSION)] = EXTENSION_TARGET
 
 
 def build() -> None:
     """Build what is missing or out of date.
+
+    Raises SystemExit with a sentence when a tool is missing or a build fails.
+    """
+    build_sandboxd()
+    _frontend().build()
+
+
+def _frontend() -> Any:
+    """Return the module scripts/frontend.py; the build of a wheel has no path to import it by."""
+    spec = importlib.util.spec_from_file_location("orkee_frontend", ROOT / "scripts/frontend.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build_sandboxd() -> None:
+    """Build sandboxd where it is missing or out of date.
 
     Raises SystemExit with a sentence when there is no Go toolchain or the build fails.
     """

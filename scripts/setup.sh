@@ -32,11 +32,14 @@ if [ "$(cat .venv/.done 2>/dev/null)" != "$wanted" ]; then
 	rm -f .venv/.done
 	[ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
 	.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	say "building sandboxd and installing the package"
+	say "building sandboxd and the front end, and installing the package"
 	.venv/bin/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	printf '%s\n' "$wanted" >.venv/.done
 fi
 .venv/bin/python hatch_build.py
+# JupyterLab loads the front end from the working copy: what is built anew is there at once.
+mkdir -p .venv/share/jupyter/labextensions
+ln -sfn ../../../../orkee_jupyter/labextension .venv/share/jupyter/labextensions/orkee-jupyter
 
 say "engine: packages and programs (at first 5 to 6 minutes on 2 cores: Dagger is built from Go modules)"
 .venv/bin/orkee engine install
