@@ -31,7 +31,7 @@ _LINE: Final = re.compile(
     r"\s*(?:[\w.,\s\[\]'\"]+=\s*)?(%{0,2})sandbox\s+(?P<rest>.*)\Z", re.DOTALL
 )
 #: Shown where no server can be asked.
-_BUILT_IN: Final = ("debian", "node", "python")
+_BUILT_IN: Final = ("debian", "node", "node-web", "python")
 _PATIENCE: Final = 0.9  # seconds: Tab answers within one
 _FRESH: Final = {REFERENCE: 2.0, TEMPLATE: 30.0}  # seconds that an answer is used again
 

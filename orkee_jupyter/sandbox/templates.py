@@ -13,6 +13,26 @@ from .suggest import remedy_for
 from .template_file import read_template
 from .validate import NAME, show
 
+#: Makes a page to begin with where there is none, and serves it anew after each change of it.
+_WEB = """[ -e server.js ] || cat >server.js <<'END'
+const http = require('http');
+
+const page = `<!doctype html>
+<meta charset="utf-8">
+<title>It works</title>
+<body style="font: 18px system-ui; margin: 15vh auto; max-width: 32em">
+<h1>It works</h1>
+<p>This page comes from <code>server.js</code> in the sandbox. Change it, and load again.</p>
+`;
+
+http.createServer((request, response) => {
+  console.log(request.method, request.url);
+  response.setHeader('Content-Type', 'text/html');
+  response.end(page);
+}).listen(3000, () => console.log('listening on port 3000'));
+END
+exec node --watch server.js"""
+
 BUILT_IN: Final[Mapping[str, Template]] = {
     template.name: template
     for template in (
@@ -21,6 +41,14 @@ BUILT_IN: Final[Mapping[str, Template]] = {
             image="node:18-alpine",
             description="Node.js 18 on Alpine Linux",
             ports=(3000,),
+        ),
+        Template(
+            name="node-web",
+            image="node:18-alpine",
+            description="A page served by Node.js, to begin with",
+            env={"NODE_NO_WARNINGS": "1"},
+            ports=(3000,),
+            command=("sh", "-c", _WEB),
         ),
         Template(
             name="python",

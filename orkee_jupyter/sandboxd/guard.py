@@ -12,6 +12,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from ..sandbox.port_page import port_page, wants_page
+
 #: Bytes in which the head of a first request must end; a longer one passes unseen.
 HEAD_LIMIT = 32_768
 _METHODS = (
@@ -56,15 +58,27 @@ def judge(data: bytes) -> Verdict:
     host = _header(data[: end.end()], b"host")
     name, port = _split(host)
     if not _is_of_this_machine(name):
-        return Verdict(answer=_refusal(b"421 Misdirected Request", b"This host name is not local."))
+        return Verdict(answer=_answer(b"421 Misdirected Request", b"This host name is not local."))
     if _LOGIN.search(_header(data[: end.end()], b"cookie")) is None:
         return PASS
     other = _OTHER.get(name)
     target = request[2]
     if other is None or not target.startswith(b"/") or target.startswith(b"//"):
-        return Verdict(answer=_refusal(b"403 Forbidden", b"Jupyter's login is not for sandboxes."))
+        return Verdict(answer=_answer(b"403 Forbidden", b"Jupyter's login is not for sandboxes."))
     place = f"http://{other}{port}".encode() + target
-    return Verdict(answer=_refusal(b"307 Temporary Redirect", b"", b"Location: " + place + b"\r\n"))
+    return Verdict(answer=_answer(b"307 Temporary Redirect", b"", b"Location: " + place + b"\r\n"))
+
+
+def absence(data: bytes, port: int) -> bytes | None:
+    """Return the answer to a request for a port that nothing listens on.
+
+    A browser that asks for a page gets one, which asks again by itself; None for all else.
+    """
+    request = _REQUEST.match(data)
+    method = b"" if request is None else data.partition(b" ")[0]
+    if not wants_page(method.decode(), _header(data, b"accept").decode("latin-1")):
+        return None
+    return _answer(b"502 Bad Gateway", port_page(port).encode(), kind=b"text/html; charset=utf-8")
 
 
 def _may_be_http(data: bytes) -> bool:
@@ -99,9 +113,11 @@ def _is_of_this_machine(name: str) -> bool:
     return True
 
 
-def _refusal(status: bytes, text: bytes, more: bytes = b"") -> bytes:
+def _answer(
+    status: bytes, text: bytes, more: bytes = b"", kind: bytes = b"text/plain; charset=utf-8"
+) -> bytes:
     return (
-        b"HTTP/1.1 " + status + b"\r\n" + more + b"Content-Type: text/plain\r\n"
+        b"HTTP/1.1 " + status + b"\r\n" + more + b"Content-Type: " + kind + b"\r\n"
         b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
         b"Content-Length: " + str(len(text)).encode() + b"\r\nConnection: close\r\n\r\n" + text
     )

@@ -9,9 +9,10 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from ..sandbox.errors import OrkeeError
 from .daemon import Daemon
-from .execute import PortStream
-from .guard import HEAD_LIMIT, judge
+from .execute import PortStream, RawPort
+from .guard import HEAD_LIMIT, absence, judge
 
 #: Bytes moved in one step: at first, and by a connection that is quick on both sides. More
 #: at once costs less; but what a slow side does not take has to be kept.
@@ -37,18 +38,23 @@ async def splice(
 
     A connection that breaks on one side breaks on the other, as does one whose sandbox is
     lost. ``used`` is called when bytes flow, at most once a second. Raises OrkeeError if
-    the port can't be reached; cancelling it breaks the connection.
+    the port can't be reached, of which a browser is told by a page where the connection is
+    guarded; cancelling it breaks the connection.
     """
     meter = _Meter(used)
     ended = False
     try:
         if client.family in (socket.AF_INET, socket.AF_INET6):
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if is_direct:
-            raw = await daemon.dial_raw(port)
-            ended = await _join_raw(daemon, *raw.detach(), client, meter, is_guarded)
+        try:
+            stream = await (daemon.dial_raw(port) if is_direct else daemon.dial(port))
+        except OrkeeError as error:
+            if is_guarded and error.code == "link_failed":
+                ended = await _tell(client, port)
+            raise
+        if isinstance(stream, RawPort):
+            ended = await _join_raw(daemon, *stream.detach(), client, meter, is_guarded)
         else:
-            stream = await daemon.dial(port)
             ended = await _join_frames(stream, client, meter, is_guarded)
     finally:
         if not ended:
@@ -261,6 +267,18 @@ async def _admit(client: socket.socket, *ends: asyncio.Future[Any]) -> bytes | N
             return None
         if not piece or not verdict.needs_more:
             return data
+
+
+async def _tell(client: socket.socket, port: int) -> bool:
+    """Tell a browser, if the client is one, that nothing listens; return whether it was told."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_NOTE):
+            first = await _admit(client)
+            answer = absence(first, port) if first else None
+            if answer is not None:
+                await _refuse(client, answer)
+                return True
+    return False
 
 
 async def _receive(client: socket.socket, ends: tuple[asyncio.Future[Any], ...]) -> bytes | None:

@@ -27,6 +27,7 @@ from tornado.httputil import (
 from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
 
 from ..sandbox.errors import OrkeeError
+from ..sandbox.port_page import port_page, wants_page
 from . import proxy_headers
 from .api_handlers import RESOURCE
 from .base import PROXY, OrkeeHandler, authorized
@@ -42,6 +43,14 @@ _UNBOUNDED: Final = 1 << 50
 _PLACE = re.compile(rf"(.*?{PROXY}/([^/]+)/(\d{{1,5}}))(?:/~({CAPABILITY})(?=/|$))?(/.*)?")
 _TARGET = re.compile(r"[!-~\x80-\U0010ffff]+")
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+#: Of our own page: without allow-scripts a browser would not ask again by itself.
+_POLICY: Final = "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'"
+_HTML: Final = "text/html; charset=utf-8"
+_OWN_PAGE: Final = (
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", _POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+)
 _BROKEN = (StreamClosedError, HTTPInputError, HTTPOutputError, UnsatisfiableReadError, ValueError)
 
 
@@ -267,12 +276,17 @@ class ProxyHandler(OrkeeHandler):
 
     def _cut(self, error: Exception) -> None:
         """Have the client see that an answer broke: by a problem, or where it is too late for
-        that by a cut connection, since a plain end would look whole. Raises OrkeeError."""
+        that by a cut connection, since a plain end would look whole. A browser that asked for
+        a page gets one, which asks again by itself. Raises OrkeeError."""
         if self._headers_written:
             self._finished = True
             with contextlib.suppress(Exception):
                 self._connection.stream.close()
             self._count_end()
+            return
+        if wants_page(self.request.method or "", self.request.headers.get("Accept", "")):
+            self._begin(502, _OWN_PAGE)
+            self.finish(port_page(self._port), set_content_type=_HTML)
             return
         raise OrkeeError(
             "link_failed",

@@ -12,36 +12,21 @@ from .board import CREATED, SOON, Board
 from .lab import Lab
 from .pages import LabPage
 
-SERVE = (
-    'require("http").createServer((q, r) => r.end("hello from inside"))'
-    '.listen(3000, () => console.log("listening on 3000"))'
-)
-
-
-def write_web(lab: Lab) -> None:
-    """Have a template whose sandboxes serve a page."""
-    lab.write_template(
-        "web",
-        image="node:18-alpine",
-        description="A page of one line",
-        ports=[3000],
-        command=["node", "-e", SERVE],
-    )
+SERVE = 'require("http").createServer((q, r) => r.end("hello from inside")).listen(3000)'
 
 
 def test_from_two_clicks_to_its_end(lab: Lab, panel: Board) -> None:
-    write_web(lab)
     expect(panel.root.get_by_text("No active sandboxes")).to_be_visible()
-    panel.create("web")
+    panel.create("node-web")
     (row,) = until(lab.active)
     name = row["short_id"]
     panel.expect_state(name, "active", CREATED)
     panel.open(name, "Logs")
-    expect(panel.log()).to_contain_text("listening on 3000")
+    expect(panel.log()).to_contain_text("listening on port 3000")
     panel.home()
     with panel.page.context.expect_page() as opened:
         panel.row(name).get_by_role("link", name="Open the page of port 3000").click()
-    expect(opened.value.get_by_text("hello from inside")).to_be_visible()
+    expect(opened.value.get_by_role("heading", name="It works")).to_be_visible()
     opened.value.close()
     panel.button(f"Stop {name}").click()
     panel.button(f"Undo the stop of {name}").click()
@@ -51,6 +36,20 @@ def test_from_two_clicks_to_its_end(lab: Lab, panel: Board) -> None:
     expect(panel.rows()).to_have_count(0, timeout=15_000)
     assert containers_of([row["id"]]) == []
     expect(panel.history().get_by_role("button", name=name, exact=True)).to_be_visible()
+
+
+def test_a_page_that_nobody_serves_yet_waits(lab: Lab, panel: Board) -> None:
+    panel.create("node")
+    (row,) = until(lab.active)
+    name = row["short_id"]
+    panel.expect_state(name, "active", CREATED)
+    with panel.page.context.expect_page() as opened:
+        panel.row(name).get_by_role("link", name="Open the page of port 3000").click()
+    page = opened.value
+    expect(page.get_by_role("heading", name="Nothing answers on port 3000")).to_be_visible()
+    lab.cli("sandbox", "exec", "-d", name, "--", "node", "-e", SERVE)
+    expect(page.get_by_text("hello from inside")).to_be_visible(timeout=15_000)
+    page.close()
 
 
 def focused(page: Page) -> str:
@@ -71,12 +70,11 @@ def walk_to(page: Page, name: str, key: str = "Tab") -> None:
 
 
 def test_the_same_by_keys_alone(lab: Lab, lab_page: LabPage) -> None:
-    write_web(lab)
     page = lab_page.page
     lab_page.palette("New Sandbox")
     panel = Board(page.get_by_role("region", name="Sandboxes", exact=True))
     expect(panel.button(re.compile("^Create a sandbox from debian"))).to_be_focused()
-    walk_to(page, "Create a sandbox from web.")
+    walk_to(page, "Create a sandbox from node-web.")
     page.keyboard.press("Enter")
     (row,) = until(lab.active)
     name = row["short_id"]
@@ -85,12 +83,12 @@ def test_the_same_by_keys_alone(lab: Lab, lab_page: LabPage) -> None:
     page.keyboard.press("Enter")
     expect(panel.root.get_by_role("tab", name="Overview")).to_be_focused()
     page.keyboard.press("ArrowRight")
-    expect(panel.log()).to_contain_text("listening on 3000")
+    expect(panel.log()).to_contain_text("listening on port 3000")
     page.keyboard.press("Escape")
     walk_to(page, "Open the page of port 3000")
     with page.context.expect_page() as opened:
         page.keyboard.press("Enter")
-    expect(opened.value.get_by_text("hello from inside")).to_be_visible()
+    expect(opened.value.get_by_role("heading", name="It works")).to_be_visible()
     opened.value.close()
     walk_to(page, f"Stop {name}")
     page.keyboard.press("Enter")

@@ -50,6 +50,7 @@ def refusal(catalogue: TemplateCatalogue, name: str) -> OrkeeError:
 def test_the_built_in_ones_are_there() -> None:
     found = {item.name: (item.image, item.ports) for item in TemplateCatalogue().all()}
     assert found == {
+        "node-web": ("node:18-alpine", (3000,)),
         "debian": ("debian:bookworm-slim", ()),
         "node": ("node:18-alpine", (3000,)),
         "python": ("python:3.11-slim", (8000,)),
@@ -85,12 +86,13 @@ def test_the_project_wins_over_the_user_and_the_user_over_built_in(
         (folder / "node.toml").write_text(f'image = "{image}"')
     (user / "python.toml").write_text('image = "user"')
     catalogue = TemplateCatalogue(user, project)
-    assert [item.image for item in catalogue.all()] == ["debian:bookworm-slim", "project", "user"]
+    images = {item.name: item.image for item in catalogue.all()}
+    assert (images["node"], images["python"]) == ("project", "user")
 
 
 def test_folders_that_do_not_exist_are_no_error(tmp_path: Path) -> None:
     catalogue = TemplateCatalogue(tmp_path / "a", tmp_path / "b")
-    assert catalogue.names() == ["debian", "node", "python"]
+    assert catalogue.names() == ["debian", "node", "node-web", "python"]
     assert catalogue.problems == []
 
 
@@ -142,7 +144,7 @@ def test_a_broken_file_hides_no_other_and_is_listed_as_a_problem(user: Path) -> 
     (user / "good.toml").write_text('image = "x"')
     (user / "folder.toml").mkdir()
     catalogue = TemplateCatalogue(user)
-    assert catalogue.names() == ["debian", "good", "node", "python"]
+    assert catalogue.names() == ["debian", "good", "node", "node-web", "python"]
     assert [Path(error.details["file"]).name for error in catalogue.problems] == [
         "Bad Name.toml",
         "bad.toml",
@@ -160,7 +162,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
     error = refusal(TemplateCatalogue(), name)
     assert (error.code, error.details) == (
         "unknown_template",
-        {"templates": ["debian", "node", "python"]},
+        {"templates": ["debian", "node", "node-web", "python"]},
     )
 
 

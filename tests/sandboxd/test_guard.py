@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orkee_jupyter.sandboxd.guard import HEAD_LIMIT, MORE, PASS, judge
+from orkee_jupyter.sandboxd.guard import HEAD_LIMIT, MORE, PASS, absence, judge
 
 LOGIN = "username-localhost-8888=secret"
 
@@ -84,3 +84,29 @@ def test_a_head_in_pieces_is_waited_for_but_not_for_ever() -> None:
     whole = request("evil.example")
     assert {judge(whole[:size]) for size in range(1, len(whole))} == {MORE}
     assert judge(b"GET / HTTP/1.1\r\nX: " + b"a" * HEAD_LIMIT) == PASS
+
+
+@pytest.mark.parametrize("accept", ["text/html", "a/b;q=1, TEXT/HTML;q=0.9", "x/y,text/html"])
+def test_a_browser_that_asks_for_a_page_is_told_of_an_absence(accept: str) -> None:
+    answer = absence(request("localhost", f"Accept: {accept}"), 3000)
+    assert answer is not None
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 502 ")
+    assert b"Content-Length: %d\r\n" % len(body) in head
+    assert b"port 3000" in body
+    assert b'http-equiv="refresh"' in body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"SSH-2.0-x\r\n",
+        request("localhost"),
+        request("localhost", "Accept: */*"),
+        request("localhost", "Accept: text/htmlish"),
+        request("localhost", "Accept: text/html").replace(b"GET", b"POST"),
+    ],
+)
+def test_what_is_no_browser_is_told_nothing(data: bytes) -> None:
+    assert absence(data, 3000) is None

@@ -124,6 +124,26 @@ async def test_a_port_that_nobody_serves_is_broken_off(ports: PortMap) -> None:
             await reader.read()
 
 
+@pytest.mark.parametrize(
+    ("accept", "seen"),
+    [("text/html,*/*", b"Nothing answers on port"), ("application/json", None)],
+)
+async def test_a_browser_is_told_of_a_port_that_nobody_serves(
+    ports: PortMap, accept: str, seen: bytes | None
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    async with dialled(ports.listen(port)) as (reader, writer):
+        writer.write(f"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode())
+        if seen is None:
+            with pytest.raises(ConnectionError):
+                await reader.read()
+            return
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert seen in answer
+
+
 async def test_a_hundred_at_once_and_a_slow_one_beside(ports: PortMap, serve: Serve) -> None:
     number = ports.listen(await serve(echo))
 

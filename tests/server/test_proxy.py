@@ -270,7 +270,11 @@ async def test_a_port_that_nobody_serves_is_a_problem(served: Running, link: str
         served.manager.serving = closing.sockets[0].getsockname()[1]
         async with stranger(served) as browser:
             answer = await browser.post(link, content=b"x")
+            seen = await browser.get(link, headers={"Accept": "text/html,*/*;q=0.8"})
     assert (answer.status_code, answer.json()["code"]) == (502, "link_failed")
+    assert (seen.status_code, seen.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
+    assert "Nothing answers on port 3000" in seen.text
+    assert "default-src 'none'" in seen.headers["Content-Security-Policy"]
 
 
 async def test_a_link_is_not_in_the_log(

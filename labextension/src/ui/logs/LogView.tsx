@@ -159,7 +159,16 @@ function Ending({ outcome, sandbox, host, isEmpty }: EndingProps): JSX.Element |
       </p>
     );
   }
-  return isEmpty ? <p class="orkee-log-note">{t('Nothing was written yet.')}</p> : null;
+  if (!isEmpty) {
+    return null;
+  }
+  return (
+    <p class="orkee-log-note">
+      {sandbox.command === null
+        ? t('Nothing is written here: the sandbox has no command of its own. What you run in it answers where you run it.')
+        : t('Nothing was written yet.')}
+    </p>
+  );
 }
 
 interface ToolsProps {
