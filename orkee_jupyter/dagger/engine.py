@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ from .installing import install_in_thread
 from .loop_thread import LoopThread
 from .native import NativeEngine
 from .session import Session, SessionConfig
+
+log = logging.getLogger(__name__)
 
 Lost = Callable[[Sequence[str], str], None]
 
@@ -51,11 +54,13 @@ class DaggerEngine:
         self._runner_host = runner_host
         self._log = folder / "logs" / f"session-{os.getpid()}.log"
         self._kept = Kept(folder / "workspaces")
+        self._owed = Kept(folder / "workspaces-to-empty")  # as no engine was there to do it
         self._native = native or NativeEngine()
         self._thread = LoopThread("orkee-dagger")
         self._lock: asyncio.Lock | None = None  # made in the thread
         self._current: _Current | None = None
         self._ends: set[asyncio.Task[None]] = set()  # of sessions that died
+        self._settling: asyncio.Task[None] | None = None
         self._closing = False
         self._wanted: set[str] = set()  # sandboxes that were not given up since their start
         self._lost: Lost | None = None
@@ -114,13 +119,18 @@ class DaggerEngine:
         return await self._native.limit(sandbox_id, limits)
 
     async def empty_workspace(self, sandbox_id: str) -> None:
-        """Empty the sandbox's cache volume, starting the engine if need be."""
+        """Empty the sandbox's cache volume, starting the engine if need be.
+
+        Where that fails it is done once an engine has been connected to again, by whichever
+        server of this user.
+        """
 
         async def run() -> None:
+            with contextlib.suppress(OrkeeError):  # a full disk is no reason not to try it now
+                self._owed.note(sandbox_id)
             current = await self._ensure(lambda _: None)
             with self._told_apart(current):
-                await current.containers.empty(sandbox_id)
-            self._kept.forget(sandbox_id)
+                await self._empty(current, sandbox_id)
 
         await self._thread.call(run())
 
@@ -213,6 +223,8 @@ class DaggerEngine:
 
     async def _let_go(self) -> None:
         current, self._current = self._current, None
+        if self._settling is not None:
+            self._settling.cancel()
         if current is not None:
             self._end(current)
         if self._ends:
@@ -229,7 +241,22 @@ class DaggerEngine:
                     await current.containers.check()
             if self._current is None:
                 self._current = await self._connect(progress)
+                self._settling = asyncio.get_running_loop().create_task(
+                    self._settle(self._current)
+                )
             return self._current
+
+    async def _empty(self, current: _Current, sandbox_id: str) -> None:
+        await current.containers.empty(sandbox_id)
+        self._kept.forget(sandbox_id)
+        self._owed.forget(sandbox_id)
+
+    async def _settle(self, current: _Current) -> None:
+        """Empty the workspaces that were given up while no engine was there to do it."""
+        empty = (self._empty(current, sandbox) for sandbox in self._owed.all())
+        for result in await asyncio.gather(*empty, return_exceptions=True):
+            if isinstance(result, OrkeeError):
+                log.warning("A workspace could not be emptied: %s It is tried again.", result)
 
     async def _connect(self, progress: Progress) -> _Current:
         candidate = await choice.choose(self._runner_host, self._native)

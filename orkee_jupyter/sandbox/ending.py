@@ -143,7 +143,8 @@ class Ending:
         await self._unguard(entry)
         if entry.workspace:
             emptying = self._engine.empty_workspace(sandbox_id)
-            faults.append(await self._attempt("empty its workspace", emptying))
+            fault = await self._attempt("empty its workspace", emptying)
+            faults.append(fault and f"{fault}, which is done when the engine runs again")
         if entry.placed:
             await self._attempt("close its link", self._hub.close(sandbox_id))
         return [fault for fault in faults if fault is not None]

@@ -44,7 +44,6 @@ class Lifetimes:
             expires_at=max(sandbox.expires_at, now + seconds),
             last_active_at=max(sandbox.last_active_at, now),
         )
-        self._registry.history.note(sandbox.id, "extended", f"It was given {seconds} s from now.")
         said = f"Somebody gave it more time: {seconds} s from now at least."
         self._registry.history.note(sandbox.id, "extended", said)
         entry.touched = self._clock.monotonic()

@@ -206,3 +206,20 @@ async def test_a_close_without_a_start_begins_nothing(tmp_path: Path) -> None:
     await made.close()
     await made.close()
     assert (await made.status())["session"] is None
+
+
+async def test_a_workspace_given_up_without_an_engine_is_emptied_by_the_next_session(
+    engine: DaggerEngine, fake: FakeSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flag = tmp_path / "works"
+    before = f"[ -e {flag} ] || {{ echo 'no driver' >&2; exit 1; }}"
+    monkeypatch.setenv("_EXPERIMENTAL_DAGGER_CLI_BIN", str(cli(tmp_path / "d", fake, before)))
+    for sandbox in "ab":
+        with pytest.raises(OrkeeError, match="no driver"):
+            await engine.empty_workspace(sandbox)
+    owed = tmp_path / "workspaces-to-empty"
+    assert sorted(path.name for path in owed.iterdir()) == ["a", "b"]
+    flag.touch()
+    await engine.prepare(quiet)
+    until(lambda: not list(owed.iterdir()))
+    assert fake.count("sync") == 1
