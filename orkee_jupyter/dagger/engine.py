@@ -241,9 +241,7 @@ class DaggerEngine:
                     await current.containers.check()
             if self._current is None:
                 self._current = await self._connect(progress)
-                self._settling = asyncio.get_running_loop().create_task(
-                    self._settle(self._current)
-                )
+                self._settling = asyncio.get_running_loop().create_task(self._settle(self._current))
             return self._current
 
     async def _empty(self, current: _Current, sandbox_id: str) -> None:

@@ -198,8 +198,17 @@ class Ending:
                 if each.host_port is not None
             }
             daemon, entry.daemon = entry.daemon, None
+            self.keep(entry)
             await self._registry.move(entry, Status.PAUSED, reason)
             await self.let_go(entry, daemon, grace)
+
+    def keep(self, entry: Entry) -> None:
+        """Give a sandbox that is paused, or about to be, as long as one may have at most.
+
+        Whoever comes back to it should find it; the caller writes the row.
+        """
+        kept = int(self._clock.now()) + self._settings.max_ttl
+        entry.sandbox = entry.sandbox.with_(expires_at=max(entry.sandbox.expires_at, kept))
 
     async def let_go(self, entry: Entry, daemon: Daemon | None, grace: float = 0.0) -> None:
         """End a container and its link, and leave the workspace."""
@@ -221,16 +230,26 @@ class Ending:
             await self._attempt("forget its log", self._hub.forget(self._kept.popleft()))
 
     async def end_all(self, reason: str) -> None:
-        """End every creating or active sandbox in parallel, within the shutdown's bound."""
+        """End all containers in parallel, within the shutdown's bound.
+
+        Active sandboxes are paused, or stopped where the administrator wants it so; those that
+        are being created, or whose stop is under way or still to come, are stopped.
+        """
         live = [entry for entry in self._registry if entry.sandbox.status not in ENDED]
+        pauses: set[asyncio.Task[None]] = set()
         for entry in live:
             if entry.ending is not None:
                 continue
-            if entry.sandbox.status is not Status.PAUSED or entry.sandbox.stop_at is not None:
+            status = entry.sandbox.status
+            if entry.sandbox.stop_at is not None or status is Status.CREATING:
                 self.begin(entry, reason, grace=1.0)
-            else:
+            elif status is Status.PAUSED:
                 entry.interrupt()
-        ends = {entry.ending for entry in live if entry.ending is not None}
+            elif self._settings.on_shutdown == "pause":
+                pauses.add(self._tasks.spawn(self.pause(entry, reason, grace=1.0)))
+            else:
+                self.begin(entry, reason, grace=1.0)
+        ends = pauses | {entry.ending for entry in live if entry.ending is not None}
         if not ends:
             return
         try:

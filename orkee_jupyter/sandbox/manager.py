@@ -149,11 +149,12 @@ class SandboxManager(Lifecycle, Upkeep):
 
     async def startup(self) -> None:
         """Put right what a dead server left, and start the reaper. To be called once."""
-        await self._registry.load(await self._store.live())
+        await self._registry.load(await self._store.live(), self._ending.keep)
         self._reaping = self._tasks.spawn(self._reaper.run())
 
     async def shutdown(self) -> None:
-        """End every creating or active sandbox, in about 5 s at most; paused ones stay.
+        """End all containers, in about 5 s at most: active sandboxes are paused or stopped,
+        as the settings say, those being created stopped; paused ones stay.
 
         May be called again while it runs: each call returns at its end. Store, engine
         and hub stay open, for the one who made them to close.

@@ -63,11 +63,10 @@ class Pausing:
         if entry.being_resumed and entry.resuming is not None:
             entry.interrupt()
             await asyncio.wait({entry.resuming})
-        kept = int(self._clock.now()) + self._settings.max_ttl
-        entry.sandbox = entry.sandbox.with_(expires_at=max(entry.sandbox.expires_at, kept))
         if entry.sandbox.status is Status.ACTIVE:
             await self._ending.pause(entry, "paused", self._settings.stop_grace)
         else:
+            self._ending.keep(entry)
             await self._registry.touch(entry)
 
     async def resume(

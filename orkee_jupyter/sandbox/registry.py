@@ -211,8 +211,11 @@ class Registry:
                 return
             self._unsaved.pop(sandbox.id, None)
 
-    async def load(self, rows: Iterable[Sandbox]) -> None:
-        """Take in what a dead server left: no container of it lives, workspaces may."""
+    async def load(self, rows: Iterable[Sandbox], keep: Callable[[Entry], None]) -> None:
+        """Take in what a dead server left: no container of it lives, workspaces may.
+
+        ``keep`` gives those that are paused by it their time.
+        """
         for row in rows:
             entry = self.adopt(row)
             entry.workspace = True
@@ -226,6 +229,7 @@ class Registry:
                 )
                 await self.move(entry, Status.FAILED, "the server ended while it was being created")
             elif row.status is Status.ACTIVE:
+                keep(entry)
                 await self.move(entry, Status.PAUSED, "the server ended without stopping it")
 
     def _notify(self, entry: Entry) -> None:

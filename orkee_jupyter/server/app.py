@@ -60,6 +60,12 @@ class OrkeeExtension(ExtensionApp):
     max_sandboxes = Int(
         _DEFAULTS.max_sandboxes, help="How many sandboxes may be creating or active at once."
     ).tag(config=True)
+    on_shutdown = Enum(
+        ["pause", "stop"],
+        _DEFAULTS.on_shutdown,
+        help="""What becomes of active sandboxes when the server stops: "pause" keeps their
+        workspaces, so that they can be resumed; "stop" empties them.""",
+    ).tag(config=True)
     limits = Enum(
         ["auto", "inside"],
         "auto",
@@ -161,6 +167,7 @@ class OrkeeExtension(ExtensionApp):
                 max_sandboxes=self.max_sandboxes,
                 default_ttl=self.default_ttl,
                 reap_interval=self.reap_interval,
+                on_shutdown=self.on_shutdown,
                 limits=self.limits,
             ),
             database=Path(self.database).expanduser() if self.database else None,

@@ -64,6 +64,7 @@ class Server:
             *(f"--ServerApp.port={self.port}", f"--ServerApp.root_dir={self.root}"),
             f"--IdentityProvider.token={TOKEN}",
             f"--OrkeeExtension.database={self.database}",
+            "--OrkeeExtension.on_shutdown=stop",  # the next test wants an engine without remains
             *self._options,
         ]
         with self.log_path.open("ab") as log:

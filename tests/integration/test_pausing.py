@@ -13,7 +13,7 @@ from orkee_jupyter.client import Client, OrkeeError, Sandbox
 
 from .engine_view import contents
 from .kernels import Kernel
-from .processes import until
+from .processes import containers_of, until
 from .servers import Server
 from .world import World
 
@@ -95,6 +95,21 @@ def test_what_the_server_left_when_it_was_killed_can_be_resumed(own_server: obje
         assert found.status == "paused"
         found.resume()
         assert found.exec("cat x; echo $WHO").stdout == "1ada\n"
+        found.stop()
+
+
+def test_what_a_server_that_stops_had_running_can_be_resumed(own_server: object) -> None:
+    server: Server = own_server("--OrkeeExtension.on_shutdown=pause")  # type: ignore[operator]
+    with server.client() as client:
+        sandbox = client.create("debian", name="kept")
+        sandbox.files.write("x", "1")
+    server.stop()
+    assert containers_of([sandbox.id]) == []
+    server.start()
+    with server.client() as client:
+        found = client.get("kept")
+        assert (found.status, found.reason) == ("paused", "server stopped")
+        assert found.resume().files.read_text("x") == "1"
         found.stop()
 
 

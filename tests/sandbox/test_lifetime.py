@@ -40,7 +40,9 @@ async def test_paused_sandboxes_expire_too() -> None:
     async with world() as w:
         sandbox = await w.create(ttl=200)
         w.engine.lose("the engine died")
-        await w.clock.advance(301)
+        await w.clock.advance(600)
+        assert await status(w, sandbox) is Status.PAUSED
+        await w.clock.advance(7 * 86400)
         assert await status(w, sandbox) is Status.TERMINATED
         w.assert_nothing_left()
 

@@ -146,7 +146,7 @@ async def _drain(entries: object) -> None:
 
 
 async def test_a_shutdown_stops_every_sandbox_in_parallel() -> None:
-    async with world() as w:
+    async with world(on_shutdown="stop") as w:
         for _ in range(5):
             await w.create(command=("sleep", "60"))
         gate = w.points.block("engine.stop")
@@ -160,7 +160,7 @@ async def test_a_shutdown_stops_every_sandbox_in_parallel() -> None:
 
 
 async def test_two_shutdowns_at_once_are_one() -> None:
-    async with world() as w:
+    async with world(on_shutdown="stop") as w:
         await w.create()
         await asyncio.gather(w.manager.shutdown(), w.manager.shutdown())
         await w.manager.shutdown()
@@ -181,7 +181,7 @@ async def test_a_shutdown_breaks_creations_off_and_refuses_new_ones() -> None:
 
 
 async def test_a_shutdown_with_a_dead_engine_ends_in_time_with_every_row_ended() -> None:
-    async with world() as w:
+    async with world(on_shutdown="stop") as w:
         sandbox = await w.create()
         w.points.block("engine.stop")
         ending = asyncio.create_task(w.manager.shutdown())
@@ -192,6 +192,26 @@ async def test_a_shutdown_with_a_dead_engine_ends_in_time_with_every_row_ended()
         assert row.status is Status.TERMINATED
         assert row.reason == "server stopped; it did not end in time"
         assert not w.hub.open_places
+
+
+@pytest.mark.parametrize("engine", ["alive", "dead"])
+async def test_a_shutdown_pauses_what_is_active_and_leaves_its_workspace(engine: str) -> None:
+    async with world() as w:
+        kept = await w.create(command=("sleep", "60"))
+        given_up = await w.create()
+        await w.manager.stop_later(given_up.id, 60, OWNER)
+        gate = w.points.block("engine.stop")
+        ending = asyncio.create_task(w.manager.shutdown())
+        await w.points.reached("engine.stop")
+        if engine == "alive":
+            gate.set()
+        await w.clock.advance(8)
+        await ending
+        row = w.store.rows[kept.id]
+        assert (row.status, row.reason) == (Status.PAUSED, "server stopped")
+        assert row.expires_at >= w.clock.now() + 7 * 86400 - 60
+        assert w.store.rows[given_up.id].status is Status.TERMINATED
+        assert kept.id in w.engine.workspaces
 
 
 async def test_a_shutdown_leaves_paused_sandboxes_resumable() -> None:
