@@ -82,6 +82,9 @@ def create(
         float | None, typer.Option(help="At most so many processors' time: 1.5.")
     ] = None,
     pids: Annotated[int | None, typer.Option(help="At most so many processes and threads.")] = None,
+    on_expiry: Annotated[
+        str | None, typer.Option(metavar="VERB", help="When its ttl is over: stop or pause.")
+    ] = None,
     timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="End it after so long in any case: 90, 30m.")
     ] = None,
@@ -100,6 +103,7 @@ def create(
             env=values.pairs("--env", env, inherit=True) if env else None,
             labels=values.pairs("--label", label) if label else None,
             ttl=ttl,
+            on_expiry=on_expiry,
             command=values.command(ctx.obj) if ctx.obj else None,
             working_directory=working_directory,
             mount=mount,

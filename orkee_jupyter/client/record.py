@@ -127,6 +127,11 @@ class SandboxRecord:
         return int(self._data.get("ttl") or 0)
 
     @property
+    def on_expiry(self) -> str:
+        """What happens when its lifetime is over: "stop" or "pause"."""
+        return str(self._data.get("on_expiry") or "stop")
+
+    @property
     def timeout(self) -> int | None:
         """How many seconds it may live in all, None for as long as it is used."""
         return self._data.get("timeout")

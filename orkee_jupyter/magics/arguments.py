@@ -123,6 +123,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
                 Option("--env", "KEY=VALUE", "an environment variable", "-e", repeat=True),
                 Option("--label", "KEY=VALUE", "a label to find it by", repeat=True),
                 Option("--ttl", "TIME", "lifetime without activity: 90 (seconds), 30m, 2h, 1d"),
+                Option("--on-expiry", "VERB", "when its ttl is over: stop or pause"),
                 Option("--mount", "FOLDER", "copy this folder into the workspace first"),
                 _GITIGNORE,
             ),

@@ -127,6 +127,7 @@ class SandboxMagics(Magics):
                     env=values.pairs("--env", arguments.all("env")) or None,
                     labels=values.pairs("--label", arguments.all("label")) or None,
                     ttl=arguments.one("ttl"),
+                    on_expiry=arguments.one("on_expiry"),
                     command=arguments.tail,
                     mount=arguments.one("mount"),
                     gitignore=arguments.has("gitignore"),

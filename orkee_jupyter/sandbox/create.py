@@ -65,6 +65,7 @@ def draft(
         env=env,
         labels=validate_labels({**template.labels, **request.labels}),
         ttl=ttl,
+        on_expiry=request.on_expiry or template.on_expiry,
         limits=merged(request.limits, template.limits),
         timeout=template.timeout if request.timeout is None else request.timeout,
         setup=template.setup,

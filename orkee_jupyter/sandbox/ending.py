@@ -71,6 +71,16 @@ class Ending:
         entry.interrupt()
         return entry.ending
 
+    def begin_pause(self, entry: Entry, reason: str) -> asyncio.Task[Sandbox]:
+        """Begin a pause of what has expired; one that is used in the last moment goes on."""
+
+        async def pause() -> Sandbox:
+            if entry.sandbox.expires_at <= self._clock.now():
+                await self.pause(entry, reason, self._settings.stop_grace)
+            return entry.sandbox
+
+        return self._tasks.spawn(pause())
+
     async def _end(self, entry: Entry, reason: str, grace: float, to: Status) -> Sandbox:
         if entry.being_created and entry.creation is not None:
             entry.abort(Status.TERMINATED, _broken_off(entry.sandbox, reason))

@@ -129,6 +129,7 @@ class Sandbox:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     ttl: int = DEFAULT_TTL  # seconds that each activity renews
+    on_expiry: str = "stop"  # or "pause": what happens when they are over
     link: str | None = None  # "direct" or "forwarded", while active
     port_map: tuple[PortMapping, ...] = ()  # in memory only
     limits: Limits = Limits()
@@ -157,6 +158,7 @@ class Template:
     command: tuple[str, ...] | None = None
     working_directory: str = DEFAULT_WORKING_DIRECTORY
     ttl: int = DEFAULT_TTL
+    on_expiry: str = "stop"
     labels: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     timeout: int | None = None  # seconds
@@ -183,6 +185,7 @@ class CreateRequest:
     start: bool = True  # else the command waits, until the workspace has been filled
     project_folder: str | None = None  # of the server's, copied into the workspace first
     wait: bool = True  # for it to be active; else it goes on by itself
+    on_expiry: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +351,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "env": sorted(sandbox.env),
         "labels": dict(sandbox.labels),
         "ttl": sandbox.ttl,
+        "on_expiry": sandbox.on_expiry,
         "timeout": sandbox.timeout,
         "limits": sandbox.limits.to_json(),
         "enforced": dict(sandbox.enforced),

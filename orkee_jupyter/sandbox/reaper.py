@@ -67,7 +67,8 @@ class Reaper:
         ended: list[Sandbox] = []
         for result in results:
             if isinstance(result, Sandbox):
-                ended.append(result)
+                if result.status is Status.TERMINATED:
+                    ended.append(result)
             elif not isinstance(result, OrkeeError):
                 log.error("An expired sandbox could not be ended.", exc_info=result)
         return ended
@@ -84,4 +85,6 @@ class Reaper:
             self._activity.renew(entry)
         if entry.sandbox.expires_at > self._clock.now():
             return None
+        if entry.sandbox.status is Status.ACTIVE and entry.sandbox.on_expiry == "pause":
+            return self._ending.begin_pause(entry, "expired")
         return self._ending.begin(entry, "expired")

@@ -28,6 +28,7 @@ from .validate import (
     validate_labels,
     validate_line,
     validate_name,
+    validate_on_expiry,
     validate_ports,
     validate_timeout,
 )
@@ -89,6 +90,7 @@ _CREATE: Mapping[str, Check] = {
     "env": validate_env,
     "labels": validate_labels,
     "ttl": parse_ttl,
+    "on_expiry": validate_on_expiry,
     "command": validate_command,
     "working_directory": validate_directory,
     "limits": decode_limits,

@@ -19,6 +19,7 @@ from .validate import (
     validate_env,
     validate_image,
     validate_labels,
+    validate_on_expiry,
     validate_ports,
     validate_text,
 )
@@ -63,6 +64,7 @@ _KEYS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "command": _command,
     "working_directory": validate_directory,
     "ttl": parse_ttl,
+    "on_expiry": validate_on_expiry,
     "labels": validate_labels,
     "limits": decode_limits,
     "timeout": parse_timeout,

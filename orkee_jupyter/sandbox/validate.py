@@ -36,6 +36,15 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def validate_on_expiry(value: object, field: str = "on_expiry") -> str:
+    """Return ``"stop"`` or ``"pause"``."""
+    if value not in ("stop", "pause"):
+        raise _refuse(
+            field, f"{field} is {show(value)}, which is no such verb.", "Give 'stop' or 'pause'."
+        )
+    return str(value)
+
+
 def validate_text(value: object, field: str, *, longest: int = 1 << 20) -> str:
     """Return a string without NUL that UTF-8 can carry."""
     if not isinstance(value, str):

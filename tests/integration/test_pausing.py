@@ -113,6 +113,19 @@ def test_what_a_server_that_stops_had_running_can_be_resumed(own_server: object)
         found.stop()
 
 
+def test_what_is_not_used_any_more_can_be_paused_by_the_reaper(direct: Server) -> None:
+    with direct.client() as client:
+        sandbox = client.create("debian", ttl=3, on_expiry="pause")
+        sandbox.files.write("x", "1")
+        until(lambda: client.clean() or sandbox.refresh().status == "paused", 20)
+        assert (sandbox.reason, sandbox.on_expiry) == ("expired", "pause")
+        assert sandbox.resume().files.read_text("x") == "1"
+        sandbox.stop()
+    refused = direct.cli("sandbox", "create", "debian", "--on-expiry", "sleep")
+    assert refused.returncode != 0
+    assert b"Give 'stop' or 'pause'." in refused.stderr
+
+
 def test_an_engine_that_died_takes_no_files_along(own_server: object, world: World) -> None:
     server: Server = own_server()  # type: ignore[operator]
     with server.client() as client, client.create("debian") as sandbox:

@@ -47,6 +47,18 @@ async def test_paused_sandboxes_expire_too() -> None:
         w.assert_nothing_left()
 
 
+async def test_one_that_is_to_be_paused_at_its_expiry_is_paused_and_kept() -> None:
+    async with world() as w:
+        sandbox = await w.create(ttl=200, on_expiry="pause")
+        await w.clock.advance(301)
+        assert await status(w, sandbox) is Status.PAUSED
+        row = w.store.rows[sandbox.id]
+        assert (row.reason, row.on_expiry) == ("expired", "pause")
+        assert await w.manager.clean(OWNER) == []
+        assert sandbox.id in w.engine.workspaces
+        assert (await w.manager.resume(sandbox.id, OWNER)).status is Status.ACTIVE
+
+
 async def test_a_use_gives_the_whole_lifetime_again() -> None:
     async with world() as w:
         sandbox = await w.create(ttl=400)

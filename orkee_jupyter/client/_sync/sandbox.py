@@ -69,6 +69,7 @@ class Sandbox(
         env: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         ttl: str | float | None = None,
+        on_expiry: str | None = None,
         timeout: str | float | None = None,
         memory: str | int | None = None,
         cpus: float | None = None,
@@ -86,7 +87,8 @@ class Sandbox(
 
         What is not given comes from the template. A port is a number, or "8080:3000" for port
         3000 at port 8080 of the host. ``wait`` is what ``wait_for`` takes, or several of it;
-        a sandbox that was waited for in vain stays. ``ttl`` is "30m", "2h" or seconds;
+        a sandbox that was waited for in vain stays. ``ttl`` is "30m", "2h" or seconds,
+        ``on_expiry`` what happens when that is over, "stop" or "pause";
         ``memory`` ("256m" or bytes), ``cpus`` (1.5) and ``pids`` (processes and threads) are what
         it may use at most, ``timeout`` ("30m" or seconds) how long it may live in all: a sandbox
         that breaks one fails, one that uses its processors' time is held back;
@@ -104,6 +106,7 @@ class Sandbox(
             "env": None if env is None else dict(env),
             "labels": None if labels is None else dict(labels),
             "ttl": ttl,
+            "on_expiry": on_expiry,
             "timeout": timeout,
             "limits": limits_of(memory, cpus, pids),
             "command": None if command is None else to_command(command),
