@@ -22,6 +22,7 @@ STATUS: Final[Mapping[str, int]] = {
     "command_exited": 422,
     "command_failed": 422,
     "invalid_directory": 422,
+    "no_such_address": 404,
     "sandbox_not_found": 404,
     "process_not_found": 404,
     "ambiguous_id": 409,

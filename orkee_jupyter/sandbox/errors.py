@@ -23,6 +23,7 @@ CODES: Final[Mapping[str, str]] = {
     "command_failed": "A command that was to succeed ended with another code than 0.",
     "invalid_directory": "The working directory does not exist in the sandbox.",
     "process_not_found": "No process of that id was started in the sandbox.",
+    "no_such_address": "The interface has no such address.",
     "sandbox_not_found": "There is no sandbox of that id or name.",
     "ambiguous_id": "More than one sandbox begins with that prefix.",
     "sandbox_not_active": "The sandbox is in a state that does not allow this.",

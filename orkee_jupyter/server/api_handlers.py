@@ -8,6 +8,7 @@ from typing import Any, Final
 from tornado import web
 
 from ..problems import to_problem
+from ..sandbox.errors import OrkeeError
 from ..sandbox.lifecycle_requests import decode_after
 from ..sandbox.model import Template
 from .base import OrkeeHandler, authorized
@@ -80,6 +81,18 @@ class OpenAPIHandler(OrkeeHandler):
     @authorized("read", resource=RESOURCE)
     async def get(self) -> None:
         self.finish(document(self.base_url))
+
+
+class UnknownHandler(OrkeeHandler):
+    """Whatever else is below the interface: a problem object, as everywhere in it."""
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler has it
+        await super().prepare()
+        raise OrkeeError(
+            "no_such_address",
+            "The interface has no such address.",
+            "See openapi.json for what there is.",
+        )
 
 
 def template_json(template: Template) -> dict[str, Any]:

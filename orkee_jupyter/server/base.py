@@ -179,7 +179,7 @@ class OrkeeHandler(APIHandler):
             return exception
         if not isinstance(exception, web.HTTPError):
             return defect(exception)
-        if not self.current_user and status in (401, 403):
+        if status in (401, 403) and not self.current_user:  # of a 405 nobody was asked yet
             return OrkeeError(
                 "unauthenticated",
                 "The request carries no valid token or login.",

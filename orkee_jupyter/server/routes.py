@@ -10,6 +10,7 @@ from .api_handlers import (
     OpenAPIHandler,
     SandboxHandler,
     TemplatesHandler,
+    UnknownHandler,
 )
 from .base import PROXY, OrkeeHandler
 from .engine_handlers import CacheCleanHandler, CacheHandler, InstallHandler
@@ -68,4 +69,5 @@ ROUTES: Final[tuple[tuple[str, type[OrkeeHandler]], ...]] = (
     (rf"{API}/engine/cache/clean", CacheCleanHandler),
     (rf"{API}/engine/install", InstallHandler),
     (rf"{API}/openapi\.json", OpenAPIHandler),
+    (rf"{API}/.*", UnknownHandler),
 )
