@@ -17,7 +17,9 @@ demo: setup ## the main job: run notebooks/quickstart.ipynb against a real Jupyt
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## everything: checks, Go tests, unit and integration tests, notebooks
-	@$(MAKE) --no-print-directory check ui go unit processes integration browser notebooks docker-smoke
+	@# Two at a time: the integration tests wait for containers more than they compute.
+	@$(MAKE) --no-print-directory -j2 --output-sync=target integration check ui go unit processes
+	@$(MAKE) --no-print-directory browser notebooks docker-smoke
 
 test-docker: setup ## the integration tests on an engine that runs in Docker
 	$(BIN)/python -m scripts.docker_engine run pytest -q -m "engine and not browser"
