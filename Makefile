@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration browser browser-all screenshots chromium notebooks ui go bench fuzz lock reference wheel clean
+.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration browser browser-all screenshots chromium notebooks ui go audit bench fuzz lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ screenshots: setup ## make the pictures of docs/images anew
 
 fuzz: setup ## thousands of requests made up from the OpenAPI document (not part of `make test`)
 	ORKEE_FUZZ=100 $(BIN)/python scripts/alone.py pytest -q tests/integration/test_fuzz.py
+
+audit: setup ## ask for known vulnerabilities of what is pinned; says what could not be asked
+	@$(BIN)/python -m scripts.audit
 
 docker-smoke: ## the way through everything on an engine in Docker, where Docker can be had
 	@$(BIN)/python -m scripts.docker_engine try pytest -q -m engine tests/integration/test_smoke.py
