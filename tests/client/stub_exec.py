@@ -87,7 +87,7 @@ class ExecSocket(websocket.WebSocketHandler):
         try:
             process = await asyncio.create_subprocess_exec(
                 *body["command"],
-                env={**os.environ, **body.get("env", {})},
+                env={**os.environ, "TMPDIR": self.stub.scratch, **body.get("env", {})},
                 cwd=body.get("cwd"),
                 stdin=stdin,
                 stdout=asyncio.subprocess.PIPE,

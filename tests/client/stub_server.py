@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,9 @@ class StubServer:
         self.log_end: str | None = "exited"  # None: the follower waits for ever
         self.break_log_after: list[int] = []  # entries sent before each connection breaks
         self.break_create = False
+        # A short name, for sockets are made below it.
+        self._scratch = tempfile.TemporaryDirectory(prefix="orkee-stub-")
+        self.scratch = self._scratch.name  # the TMPDIR of every command
         self.files = socket_path.parent / "stub-files"  # of every sandbox
         self.break_files = False
         self.archive = b""  # what a pull gives, in place of the files
@@ -90,6 +94,7 @@ class StubServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        self._scratch.cleanup()
 
     def close(self) -> None:
         """End the server. May be called twice."""
