@@ -139,6 +139,34 @@ def test_a_command_under_way_ends_with_an_error_when_the_engine_dies(
             assert again.exec(["true"]).ok
 
 
+@pytest.mark.native
+def test_after_a_kill_9_of_everything_a_sandbox_resumes_with_its_files(
+    world: World, own_server: Start
+) -> None:
+    server = own_server()
+    with server.client() as client:
+        sandbox = client.create("debian", name="survivor", command=LOOPING, env={"WHO": "ada"})
+        sandbox.files.write("work.txt", "a day's work\n")
+        assert sandbox.exec("echo more >>work.txt; sync").ok
+        status = world.engine_status()
+        everything = {
+            *(server.pid, session_of(server.pid), int(str(status["engine_pid"]))),
+            *(int(str(status["pid"])), *containers_of([sandbox.id])),
+        }
+    for pid in everything:
+        kill(pid)
+    until(lambda: not any(command_line(pid) for pid in everything), 10)
+    server.wait()
+    server.start()
+    with server.client() as client:
+        found = client.get("survivor")
+        assert (found.id, found.status) == (sandbox.id, "paused")
+        found.resume()
+        assert found.exec("cat work.txt; echo $WHO").stdout == "a day's work\nmore\nada\n"
+        assert next(iter(found.logs(follow=True))) == "on"
+        found.stop()
+
+
 def test_a_create_under_way_fails_in_words_when_the_session_dies(own_server: Start) -> None:
     server = own_server()
     slow_template(server)
