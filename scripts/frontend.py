@@ -28,6 +28,8 @@ STAMP = EXTENSION / "sources.sha256"
 FILES = ("*.json", "*.mjs", ".npmrc")
 FOLDERS = ("schema", "src", "style")
 MINIMUM_NODE = (22,)
+#: The first of all later lines that have --use-system-ca (it came with 22.15 and 23.8).
+SYSTEM_CA = (24,)
 
 
 def build() -> None:
@@ -87,6 +89,9 @@ def npm(arguments: list[str], *, capture: bool = False) -> subprocess.CompletedP
     """Run npm in ``labextension/`` and return how it ended. Raises SystemExit without Node."""
     node, command = find_node()
     env = os.environ | {"PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    if _version(node) >= SYSTEM_CA:
+        # As pip does: a machine's own certificate authority is known to its store alone.
+        env["NODE_OPTIONS"] = f"--use-system-ca {env.get('NODE_OPTIONS', '')}".strip()
     with tempfile.TemporaryDirectory() as scratch:
         if "HOME" not in env and "npm_config_cache" not in env:
             env["npm_config_cache"] = scratch
