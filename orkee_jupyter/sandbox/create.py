@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from . import failpoint
 from .clock import within
 from .ending import Ending
 from .errors import OrkeeError
@@ -199,9 +200,12 @@ class Creator:
         """Engine, place, container, daemon, command: one after the other."""
         sandbox = entry.sandbox
         tell = self._teller(entry, progress)
+        await failpoint.reach("create.row")
         await self._engine.prepare(tell)
+        await failpoint.reach("create.engine")
         entry.placed = True
         endpoint = await self._hub.open(sandbox.id)
+        await failpoint.reach("create.link")
         self._forwarder.open(entry)
         definition = ContainerDefinition(
             sandbox_id=sandbox.id,
@@ -214,8 +218,10 @@ class Creator:
         tell(f"starting a container from {sandbox.image}")
         entry.started = entry.workspace = True
         container_id = await self._start(entry, definition, tell)
+        await failpoint.reach("create.container")
         tell("waiting for the container to connect")
         entry.daemon = await self._hub.connected(sandbox.id, self._settings.link_timeout)
+        await failpoint.reach("create.daemon")
         entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
         await self._limiter.apply(entry, entry.daemon)
         if entry.filling is not None:
@@ -225,6 +231,7 @@ class Creator:
         if not entry.command_waits:
             tell("starting the command" if sandbox.command else "making ready")
             await self._start_command(entry, entry.daemon)
+        await failpoint.reach("create.command")
 
     async def _start_command(self, entry: Entry, daemon: Daemon) -> None:
         sandbox = entry.sandbox
@@ -309,6 +316,7 @@ class Creator:
         entry.step = None  # published with the move
         try:
             await self._registry.move(entry, Status.ACTIVE, reason, strict=True)
+            await failpoint.reach("create.active")
         except OrkeeError as error:
             return error
         except Exception as error:

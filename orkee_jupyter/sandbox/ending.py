@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable
 
+from . import failpoint
 from .clock import within
 from .errors import OrkeeError
 from .model import ENDED, LogQuery, Sandbox, Status
@@ -165,6 +166,7 @@ class Ending:
         """Return None, or what went wrong: one failed step must not stop the next."""
         try:
             await within(self._clock, seconds or self._settings.engine_timeout, call)
+            await failpoint.reach(f"end.{what.rsplit(maxsplit=1)[-1]}")
         except TimeoutError:
             fault = f"could not {what} in time"
         except OrkeeError as error:

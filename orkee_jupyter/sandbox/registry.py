@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from . import failpoint
 from .errors import OrkeeError
 from .history import History
 from .model import ENDED, LIVE, Problem, Sandbox, Status
@@ -149,6 +150,7 @@ class Registry:
     async def insert(self, entry: Entry) -> None:
         """Write the first row of a sandbox. Raises ``store_*`` and ``disk_full``."""
         async with entry.writing:
+            await failpoint.reach("row.creating")
             await self._store.insert(entry.sandbox)
         entry.written.set()
         self._notify(entry)
@@ -169,6 +171,7 @@ class Registry:
         """Write and publish what memory knows. Raises only if ``strict``."""
         try:
             async with entry.writing:
+                await failpoint.reach(f"row.{entry.sandbox.status.value}")
                 await self._store.update(entry.sandbox)
         except OrkeeError as error:
             if strict:

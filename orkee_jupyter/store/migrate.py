@@ -13,6 +13,7 @@ from typing import Final
 
 import duckdb
 
+from ..sandbox import failpoint
 from ..sandbox.errors import OrkeeError
 
 _NAME: Final = re.compile(r"(\d{4})_(\w+)\.(up|down)\.sql")
@@ -101,10 +102,13 @@ def up(
     for step in wanted:
         with transaction(connection):
             connection.execute(step.up)
+            failpoint.reach_in_thread("migrate.schema")
             connection.execute(
                 "INSERT INTO schema_migrations (version, name) VALUES (?, ?)",
                 [step.version, step.name],
             )
+            failpoint.reach_in_thread("migrate.record")
+        failpoint.reach_in_thread("migrate.commit")
     return _checkpointed(connection, wanted)
 
 

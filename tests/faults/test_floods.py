@@ -1,0 +1,186 @@
+"""Floods, exhaustion, two at once, restarts: what is not one process that dies."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orkee_jupyter.client import OrkeeError
+from tests.integration.processes import files, until
+from tests.integration.test_limits import BOMB
+from tests.integration.world import World
+
+from .moments import Create
+from .scene import Scene, Start
+from .table import Row
+
+pytestmark = [pytest.mark.faults, pytest.mark.engine, pytest.mark.slow, pytest.mark.native]
+MIB = 1 << 20
+#: How much the server may grow while a sandbox floods it.
+GROWTH = 96 * MIB
+ENDLESS = "head -c 200M /dev/zero | tr '\\0' x; echo; echo done >&2; sleep 600"
+RESTARTS = 10
+
+
+@pytest.fixture
+def scene(world: World, own_server: Start) -> Scene:
+    return Scene(world, own_server)
+
+
+def told(row: Row, fault: str, moment: str, promise: str) -> None:
+    row.fault, row.moment, row.promise = fault, moment, promise
+
+
+def memory(scene: Scene) -> int:
+    """Return the most memory that the server has had, in bytes."""
+    status = Path(f"/proc/{scene.server.pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def at_once(*calls: Callable[[], object]) -> list[str]:
+    """Make calls in threads; return "ok" or the code of each."""
+    outcomes: list[str] = []
+
+    def run(call: Callable[[], object]) -> None:
+        try:
+            call()
+            outcomes.append("ok")
+        except OrkeeError as error:
+            outcomes.append(error.code)
+
+    threads = [threading.Thread(target=run, args=[call]) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return sorted(outcomes)
+
+
+@pytest.mark.quick
+def test_of_two_creates_with_one_name_one_is_made(scene: Scene, row: Row) -> None:
+    told(row, "two creates with one name", "at once", "one is made, the other gets `name_taken`")
+
+    def create() -> None:
+        with scene.server.client() as client:
+            client.create("debian", name="twice")
+
+    assert at_once(create, create) == ["name_taken", "ok"]
+    assert [each["status"] for each in scene.server.rows(name="twice")] == ["active"]
+    row.seen = scene.aftermath()
+
+
+def test_a_stop_during_a_create_ends_it(scene: Scene, row: Row) -> None:
+    told(row, "stop", "during create", "the create fails with the reason, its row is terminated")
+    moment = Create(scene)
+    moment.begin()
+    stopped = scene.client.get("made").stop()
+    row.seen = moment.end(goes_on=False)
+    assert (stopped.status, moment.outcome) == ("terminated", "sandbox_not_active")
+    row.seen = f"{scene.aftermath()}; {row.seen}"
+
+
+@pytest.mark.timeout(300)
+def test_restarts_in_a_row_lose_nothing(scene: Scene, row: Row) -> None:
+    told(row, f"SIGKILL of the server {RESTARTS} times", "in a row", "resumed each time, whole")
+    for number in range(RESTARTS):
+        scene.server.kill()
+        scene.restart()
+        scene.kept.resume()
+        scene.write(f"after-{number}")
+    row.seen = scene.aftermath()
+
+
+@pytest.mark.timeout(300)
+def test_a_line_without_an_end_is_no_burden(scene: Scene, row: Row) -> None:
+    told(row, "a log line of 200 MB", "at rest", "flat memory of the server, the sandbox works")
+    before = memory(scene)
+    flooding = scene.client.create("debian", command=["sh", "-c", ENDLESS])
+    with flooding.log_entries(follow=True) as entries:
+        size = 0
+        for entry in entries:
+            assert len(entry.data) <= MIB
+            size += len(entry.data)
+            if entry.stream == "stderr":
+                break
+    grown = memory(scene) - before
+    assert grown < GROWTH, f"{grown / MIB:.0f} MiB"
+    row.seen = f"{size / 1e6:.0f} MB read, {grown / MIB:.0f} MiB more memory; {scene.aftermath()}"
+
+
+def test_a_log_that_is_no_text_is_kept_as_it_is(scene: Scene, row: Row) -> None:
+    told(row, "invalid UTF-8 in a log", "at rest", "its bytes arrive, its lines are readable")
+    command = ["sh", "-c", r"printf 'a\377\376\300b\n'; sleep 600"]
+    sandbox = scene.client.create("debian", command=command, wait="log:b")
+    with sandbox.log_entries() as entries:
+        assert b"".join(entry.data for entry in entries) == b"a\xff\xfe\xc0b\n"
+    (line,) = sandbox.logs()
+    assert (line[0], line[-1]) == ("a", "b")
+    row.seen = f"both; {scene.aftermath()}"
+
+
+def test_a_flood_with_a_stopped_reader_costs_no_memory(scene: Scene, row: Row) -> None:
+    told(row, "a log as fast as it can be written", "a reader stops for 10 s", "flat memory")
+    before = memory(scene)
+    flooding = scene.client.create("debian", command=["sh", "-c", "yes flood"])
+    path, worst = f"sandbox/{flooding.id}/logs", 0.0
+    with scene.server.http() as http, http.stream("GET", path, params={"follow": "1"}) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        deadline = time.monotonic() + 10  # in which nothing is read
+        while time.monotonic() < deadline:
+            began = time.monotonic()
+            assert scene.kept.exec(["true"]).ok
+            worst = max(worst, time.monotonic() - began)
+        assert next(lines), "and then it goes on"
+    grown = memory(scene) - before
+    assert grown < GROWTH, f"{grown / MIB:.0f} MiB"
+    assert worst < 5, "the other sandbox answers"
+    seen = f"{grown / MIB:.0f} MiB more memory, an exec beside it took {worst:.2f} s at most"
+    row.seen = f"{seen}; {scene.aftermath()}"
+
+
+def test_a_fork_bomb_harms_its_own_sandbox_alone(scene: Scene, row: Row) -> None:
+    told(row, "fork bomb, `--pids 60`", "at rest", "its sandbox ends and says why, others live")
+    bombed = scene.client.create("debian", pids=60)
+    with pytest.raises(OrkeeError) as caught:
+        bombed.exec(BOMB, timeout=30)
+    assert caught.value.code == "limit_exceeded"
+    until(lambda: bombed.refresh().status == "failed", what="the failure")
+    row.seen = f"{bombed.reason}; {scene.aftermath()}"
+
+
+@contextlib.contextmanager
+def connections(scene: Scene, number: int) -> Iterator[None]:
+    """Hold idle connections to the server."""
+    host, port = scene.server.url.split("/")[2].split(":")
+    with contextlib.ExitStack() as stack:
+        for _ in range(number):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+        yield
+
+
+@pytest.mark.timeout(180)
+def test_used_up_descriptors_refuse_creates_and_leak_nothing(
+    world: World, own_server: Start, row: Row
+) -> None:
+    told(row, "the server's descriptors used up", "during create", "refused; then it works again")
+    limit = 200
+    scene = Scene(world, own_server, prefix=["prlimit", f"--nofile={limit}:{limit}"])
+    descriptors = Path(f"/proc/{scene.server.pid}/fd")
+    free = limit - len(list(descriptors.iterdir()))
+    assert files() + free < 4096, "this process has room for its side of them"
+    with connections(scene, free - 2):
+        until(lambda: len(list(descriptors.iterdir())) >= limit - 6, what="the exhaustion")
+        with pytest.raises(OrkeeError) as caught:
+            scene.client.create("debian", name="made")
+    until(lambda: len(list(descriptors.iterdir())) < limit // 2, 20, what="free descriptors")
+    row.seen = f"{caught.value.code}; {scene.aftermath()}"
