@@ -35,15 +35,22 @@ def row(request: pytest.FixtureRequest) -> Row:
     return request.node.stash.setdefault(KEY, Row(request.node.name, "", ""))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.when == "call" or report.failed:
-        rows = item.config.stash.setdefault(_ROWS, [])
-        _note(rows, item, report)
-    return report
+class _Reports:
+    """Notes every test's outcome: a conftest would hear of those of its own folder alone."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if report.when == "call" or report.failed:
+            _note(item.config.stash.setdefault(_ROWS, []), item, report)
+        return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "faults" in str(config.getoption("-m")):
+        config.pluginmanager.register(_Reports())
 
 
 def _note(rows: list[Row], item: pytest.Item, report: pytest.TestReport) -> None:
