@@ -109,6 +109,10 @@ class Ending:
         """
         self._registry.step(entry, "stopping")
         placed = entry.placed
+        if entry.workspace:
+            # Should the server die on the way, no row may promise files that are gone.
+            entry.sandbox = entry.sandbox.with_(given_up=True)
+            await self._registry.save(entry)
         entry.teardown = self._tasks.spawn(self._tear_down(entry, grace))
         try:
             await asyncio.wait({entry.teardown})

@@ -150,6 +150,9 @@ class SandboxManager(Lifecycle, Upkeep):
     async def startup(self) -> None:
         """Put right what a dead server left, and start the reaper. To be called once."""
         await self._registry.load(await self._store.live(), self._ending.keep)
+        for entry in list(self._registry):
+            if entry.sandbox.given_up:
+                self._ending.begin(entry, "stopped; the server ended before that was done")
         self._reaping = self._tasks.spawn(self._reaper.run())
 
     async def shutdown(self) -> None:

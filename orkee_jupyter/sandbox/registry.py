@@ -231,7 +231,7 @@ class Registry:
                     )
                 )
                 await self.move(entry, Status.FAILED, "the server ended while it was being created")
-            elif row.status is Status.ACTIVE:
+            elif row.status is Status.ACTIVE and not row.given_up:
                 keep(entry)
                 await self.move(entry, Status.PAUSED, "the server ended without stopping it")
 

@@ -47,6 +47,7 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "timeout": sandbox.timeout,
             "setup": None if sandbox.setup is None else list(sandbox.setup),
             "host_ports": {str(port): host for port, host in sandbox.host_ports.items()},
+            "given_up": sandbox.given_up,
             "problem": None if sandbox.problem is None else sandbox.problem.to_json(),
         }
     )
@@ -75,6 +76,7 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         setup=None if setup is None else tuple(setup),
         host_ports={int(port): host for port, host in more.get("host_ports", {}).items()},
         problem=_problem(more.get("problem")),
+        given_up=more.get("given_up", False),
     )
 
 

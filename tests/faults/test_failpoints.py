@@ -32,7 +32,7 @@ _STATUSES = {
     "failure": {"error": {"active"}, "abort": {"paused"}},
     "pause": {"error": {"paused"}, "abort": {"paused"}},
     "resume": {"error": {"paused"}, "abort": {"paused"}},
-    "stop": {"error": {"terminated"}, "abort": {"paused"}},
+    "stop": {"error": {"terminated"}, "abort": {"terminated"}},
 }
 _PROMISES = {
     "error": "the call fails or the rest is done; all rows are true, nothing is left",

@@ -9,6 +9,7 @@ import pytest
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import ExecRequest, LogQuery, Status
 from tests.fakes.clock import settle
+from tests.fakes.store import FakeStore
 from tests.sandbox.world import OWNER, error_of, world
 
 pytestmark = pytest.mark.asyncio
@@ -104,8 +105,12 @@ async def test_a_step_that_hangs_is_given_up(step: str) -> None:
 async def test_a_full_disk_does_not_prevent_a_stop_and_the_row_follows_later() -> None:
     async with world() as w:
         sandbox = await w.create()
+        gate = w.points.block("engine.stop")
+        stop = asyncio.create_task(w.manager.stop(sandbox.id, OWNER))
+        await w.points.reached("engine.stop")
         w.store.failures["update"] = OrkeeError("disk_full", "The disk is full.")
-        assert (await w.manager.stop(sandbox.id, OWNER)).status is Status.TERMINATED
+        gate.set()
+        assert (await stop).status is Status.TERMINATED
         assert w.store.rows[sandbox.id].status is Status.ACTIVE
         assert (await w.manager.get(sandbox.id, OWNER)).status is Status.TERMINATED
         await w.clock.advance(301)
@@ -222,3 +227,18 @@ async def test_a_shutdown_leaves_paused_sandboxes_resumable() -> None:
         await w.manager.shutdown()
         assert w.store.rows[sandbox.id].status is Status.PAUSED
         assert w.engine.workspaces == {sandbox.id}
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.PAUSED])
+async def test_a_stop_that_died_with_its_server_is_done_by_the_next(status: Status) -> None:
+    async with world() as w:
+        made = await w.create()
+    store = FakeStore()
+    await store.insert(made.with_(status=status, given_up=True, reason=None))
+    async with world(store) as again:
+        again.engine.workspaces.add(made.id)
+        await settle()
+        row = store.rows[made.id]
+        assert row.status is Status.TERMINATED
+        assert row.reason == "stopped; the server ended before that was done"
+        assert made.id not in again.engine.workspaces
