@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 			os.Exit(command(os.Args[2], os.Args[3:]))
 		}
 	}
+	// What is caught here is at its default in the commands that are started; what a
+	// background job ignores would be ignored by them, and an interrupt ends nothing then.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT)
 	os.Exit(m.Run())
 }
 

@@ -78,7 +78,7 @@ func TestWhatIsTypedIsEchoedAndRead(t *testing.T) {
 
 func TestAnInterruptReachesTheForeground(t *testing.T) {
 	onBothLinks(t, func(t *testing.T, s *server) {
-		p, _ := s.terminal(sh("trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 60; done"))
+		p, _ := s.terminal(sh("trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.1; done"))
 		p.until("ready")
 		p.data("\x03")
 		output, _, exit := p.output()

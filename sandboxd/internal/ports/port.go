@@ -92,11 +92,12 @@ type stream struct {
 // abort ends both directions at once.
 func (s *stream) abort() {
 	s.broken.Do(func() {
-		s.credit.Close()
-		s.inbox.Close()
-		// Linger 0: the program at the port sees a broken connection, not a clean end.
+		// Linger 0: the program at the port sees a broken connection, not a clean end. First
+		// of all: who waits at the inbox takes its close for an end, and would pass that on.
 		_ = s.target.SetLinger(0)
 		_ = s.target.Close()
+		s.credit.Close()
+		s.inbox.Close()
 	})
 }
 
