@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orkee_jupyter.client import OrkeeError
-from tests.integration.processes import files, until
+from tests.integration.processes import command_line, files, kill, pids, until
 from tests.integration.test_limits import BOMB
 from tests.integration.world import World
 
@@ -97,6 +97,45 @@ def test_restarts_in_a_row_lose_nothing(scene: Scene, row: Row) -> None:
         scene.kept.resume()
         scene.write(f"after-{number}")
     row.seen = scene.aftermath()
+
+
+def mirror(world: World) -> int | None:
+    """Return the process of the image mirror in the tests' engine."""
+    engine = int(str(world.engine_status()["engine_pid"]))
+    space = Path(f"/proc/{engine}/ns/pid").readlink()
+    for pid in pids():
+        with contextlib.suppress(OSError):
+            ours = Path(f"/proc/{pid}/ns/pid").readlink() == space
+            if ours and "docker-registry serve" in command_line(pid):
+                return pid
+    return None
+
+
+def test_an_image_mirror_that_is_killed_comes_again(scene: Scene, world: World, row: Row) -> None:
+    told(row, "SIGKILL of the image mirror", "during a pull", "a create may fail; the next works")
+
+    def end() -> None:
+        if (pid := mirror(world)) is not None:
+            kill(pid)
+
+    def make() -> None:
+        with scene.client.create("python"):
+            pass
+
+    before = until(lambda: mirror(world), what="the mirror")
+    outcomes = at_once(make, end)
+    assert set(outcomes) <= {"ok", "engine_failed", "unknown_image"}, outcomes
+    again = until(lambda: mirror(world), what="the mirror again")
+    assert again != before
+
+    def works() -> bool:
+        with contextlib.suppress(OrkeeError):
+            make()
+            return True
+        return False
+
+    until(works, 30, what="a create")
+    row.seen = f"the create under way: {outcomes[0]}; {scene.aftermath()}"
 
 
 @pytest.mark.timeout(300)

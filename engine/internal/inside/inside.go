@@ -27,6 +27,8 @@ const (
 	readyTimeout = 50 * time.Second
 	stopGrace    = 8 * time.Second
 	unlockWait   = 5 * time.Second
+
+	registryPause = 500 * time.Millisecond // until an image mirror that ended is started again
 )
 
 type inside struct {
@@ -120,16 +122,32 @@ func (in *inside) startRegistry() string {
 	if err := writeFile(settings.RegistryYAML, settings.RenderRegistry()); err != nil {
 		return "none: " + err.Error()
 	}
-	cmd := exec.Command(program, "serve", settings.RegistryYAML)
-	cmd.Stderr = os.Stderr
-	child, err := in.reaper.Start(cmd)
+	start := func() (reap.Child, error) {
+		cmd := exec.Command(program, "serve", settings.RegistryYAML)
+		cmd.Stderr = os.Stderr
+		return in.reaper.Start(cmd)
+	}
+	child, err := start()
 	if err != nil {
 		return "none: " + err.Error()
 	}
-	go func() {
-		fmt.Fprintln(os.Stderr, "orkee-engine: the registry ended:", describe(<-child.Done))
-	}()
+	go keepUp(child, start)
 	return settings.RegistryHost
+}
+
+// keepUp starts a child again whenever it has ended: without the mirror no image of this
+// machine's could be had for as long as the engine lives.
+func keepUp(child reap.Child, start func() (reap.Child, error)) {
+	for {
+		fmt.Fprintln(os.Stderr, "orkee-engine: the registry ended:", describe(<-child.Done))
+		time.Sleep(registryPause)
+		again, err := start()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "orkee-engine: the registry:", err)
+			return
+		}
+		child = again
+	}
 }
 
 // startEngine starts the engine and returns a channel that tells when it serves.
