@@ -39,15 +39,15 @@ class Lifetimes:
         if left is not None and seconds > left:
             raise _beyond_timeout(sandbox, seconds, left)
         now = int(self._clock.now())
-        entry.promised = max(entry.promised, now + seconds)
         entry.sandbox = sandbox.with_(
+            promised=max(sandbox.promised, now + seconds),
             expires_at=max(sandbox.expires_at, now + seconds),
             last_active_at=max(sandbox.last_active_at, now),
         )
         said = f"Somebody gave it more time: {seconds} s from now at least."
         self._registry.history.note(sandbox.id, "extended", said)
         entry.touched = self._clock.monotonic()
-        await self._registry.touch(entry)
+        await self._registry.save(entry)
         return entry.sandbox
 
     def _left(self, entry: Entry) -> int | None:

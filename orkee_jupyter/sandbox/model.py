@@ -139,6 +139,7 @@ class Sandbox:
     host_ports: Mapping[int, int] = field(default_factory=dict)  # wanted, by the sandbox's port
     stop_at: float | None = None  # seconds since 1970 when it is to be stopped; memory only
     problem: Problem | None = None  # of a failed one
+    promised: int = 0  # seconds since 1970 until when it was asked to live, used or not
     given_up: bool = False  # its end has begun: its workspace may be empty already
 
     def with_(self, **changes: Any) -> Sandbox:

@@ -116,7 +116,7 @@ class Pausing:
             port_map=tuple(
                 PortMapping(port, before.host_ports.get(port), asked=True) for port in before.ports
             ),
-            expires_at=max(entry.promised, int(self._clock.now()) + before.ttl),
+            expires_at=max(entry.sandbox.promised, int(self._clock.now()) + before.ttl),
         )
         try:
             error = await self._creator.again(entry, setup, progress)

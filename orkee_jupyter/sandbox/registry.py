@@ -51,7 +51,6 @@ class Entry:
         self.throttled = 0.0  # seconds, as the guard said last
         self.resuming: asyncio.Task[Sandbox] | None = None
         self.had: dict[int, int] = {}  # the host's ports before it was paused
-        self.promised = 0  # seconds since 1970 until when it was asked to live
         self.began: float | None = None  # monotonic time since when it is active
         self.lived = 0.0  # seconds that it was active before that
         self.stopper: asyncio.Task[None] | None = None  # for a stop at a later time

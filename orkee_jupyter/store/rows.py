@@ -48,6 +48,7 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "setup": None if sandbox.setup is None else list(sandbox.setup),
             "host_ports": {str(port): host for port, host in sandbox.host_ports.items()},
             "given_up": sandbox.given_up,
+            "promised": sandbox.promised,
             "problem": None if sandbox.problem is None else sandbox.problem.to_json(),
         }
     )
@@ -77,6 +78,7 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         host_ports={int(port): host for port, host in more.get("host_ports", {}).items()},
         problem=_problem(more.get("problem")),
         given_up=more.get("given_up", False),
+        promised=more.get("promised", 0),
     )
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import Sandbox, Status
+from orkee_jupyter.store.rows import COLUMNS, from_row, to_row
 from tests.fakes.clock import settle
+from tests.fakes.store import FakeStore
 from tests.sandbox.world import OWNER, World, error_of, world
 
 pytestmark = pytest.mark.asyncio
@@ -245,6 +247,21 @@ async def test_a_sandbox_that_was_paused_on_request_is_kept_for_a_week() -> None
         await w.clock.advance(800)
         assert (await now(w, sandbox)).reason == "expired"
         w.assert_nothing_left()
+
+
+async def test_time_that_was_asked_for_outlasts_the_server() -> None:
+    store = FakeStore()
+    async with world() as w:
+        sandbox = await w.create(ttl=400)
+        await w.manager.pause(sandbox.id, OWNER)
+        extended = await w.manager.extend(sandbox.id, 5 * DAY, OWNER)
+        row = to_row(w.store.rows[sandbox.id])
+        store.rows = {sandbox.id: from_row(tuple(row[name] for name in COLUMNS))}
+        assert extended.promised == int(w.clock.now()) + 5 * DAY
+    async with world(store) as later:
+        resumed = await later.manager.resume(sandbox.id, OWNER)
+        assert resumed.expires_at == extended.promised
+        await later.manager.stop(sandbox.id, OWNER)
 
 
 async def test_time_that_was_asked_for_outlasts_a_pause() -> None:
