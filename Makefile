@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration faults faults-quick browser browser-all screenshots chromium notebooks ui go audit bench fuzz lock reference wheel clean
+.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration faults faults-quick browser browser-all screenshots chromium notebooks ui go audit bench fuzz fuzz-protocol lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,10 @@ screenshots: setup ## make the pictures of docs/images anew
 
 fuzz: setup ## thousands of requests made up from the OpenAPI document (not part of `make test`)
 	ORKEE_FUZZ=100 $(BIN)/python scripts/alone.py pytest -q tests/integration/test_fuzz.py
+
+fuzz-protocol: ## both ends of sandboxd's protocol, FUZZTIME=60s for each fuzzer in Go (not part of `make test`)
+	@sh scripts/go.sh fuzz
+	ORKEE_FUZZ_EXAMPLES=$${ORKEE_FUZZ_EXAMPLES:-500} $(BIN)/pytest -q tests/sandboxd/test_fuzz_messages.py tests/sandboxd/test_fuzz_hub.py
 
 audit: setup ## ask for known vulnerabilities of what is pinned; says what could not be asked
 	@$(BIN)/python -m scripts.audit

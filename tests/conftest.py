@@ -24,6 +24,7 @@ SLOW = (
     "magics/test_kernel",
     "magics/test_magics",
     "magics/test_notebook",
+    "sandboxd/test_fuzz_hub",
     "sandboxd/test_hub",
     "sandboxd/test_real",
     "server/",

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from .errors import OrkeeError
 from .model import FileEntry
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_LINE: Final = 65_536  # bytes of one line of a daemon's answer
 MAX_PATH: Final = 4096  # bytes, as in Linux
 TYPES: Final = frozenset({"file", "directory", "symlink", "other"})
+_LAST: Final = 1 << 55  # seconds: a program may set any time, and years have 32 bits
 EVENTS: Final = frozenset({"created", "changed", "removed", "overflow"})
 
 
@@ -110,21 +111,23 @@ def decode_entry(body: object) -> FileEntry:
     if not isinstance(body, Mapping):
         raise ValueError("an entry is not an object")
     path, kind, target = body.get("path"), body.get("type"), body.get("target")
-    if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH or "\0" in path:
+    if not _is_path(path) or not path or "\0" in path:
         raise ValueError("an entry has no path")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise ValueError("an entry has no type")
-    if target is not None and not (isinstance(target, str) and len(target) <= MAX_PATH):
+    if target is not None and not _is_path(target):
         raise ValueError("an entry's target is not a path")
     mtime = body.get("mtime")
-    if isinstance(mtime, bool) or not isinstance(mtime, int | float) or not math.isfinite(mtime):
+    if isinstance(mtime, bool) or not isinstance(mtime, int | float):
+        raise ValueError("an entry has no time")
+    if isinstance(mtime, float) and not math.isfinite(mtime):  # a whole number may be too long
         raise ValueError("an entry has no time")
     return FileEntry(
         path=path,
-        type=str(kind),
+        type=kind,
         size=_whole(body.get("size"), 1 << 63),
         mode=_whole(body.get("mode"), 0o7777),
-        mtime=float(mtime),
+        mtime=float(max(-_LAST, min(_LAST, mtime))),
         target=target,
     )
 
@@ -132,9 +135,11 @@ def decode_entry(body: object) -> FileEntry:
 def decode_event(body: Mapping[str, Any]) -> dict[str, str]:
     """Return a change that a watch tells of. Raises ValueError if it is none."""
     event, path = body.get("event"), body.get("path")
-    if event not in EVENTS or not isinstance(path, str) or len(path) > MAX_PATH:
+    if not isinstance(event, str) or event not in EVENTS:
         raise ValueError("a line is not a change")
-    return {"event": str(event), "path": path}
+    if not _is_path(path):
+        raise ValueError("a change has no path")
+    return {"event": event, "path": path}
 
 
 def entry_json(entry: FileEntry) -> dict[str, Any]:
@@ -147,6 +152,13 @@ def entry_json(entry: FileEntry) -> dict[str, Any]:
         "mtime": entry.mtime,
         "target": entry.target,
     }
+
+
+def _is_path(value: object) -> TypeGuard[str]:
+    """Return whether it is text of a path's length that can be sent on: half a character cannot."""
+    if not isinstance(value, str) or len(value) > MAX_PATH:
+        return False
+    return not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def _whole(value: object, most: int) -> int:

@@ -95,7 +95,7 @@ class Daemon:
             return
         if body.get("event") != "exit" or self._exit_told:
             return
-        last_seq = number(body, "last_seq", 0, 2**63)
+        last_seq = number(body, "last_seq", 0, 2**63 - 1)
         told = decode_exit(body)
         self._exit_told = True
         self._spawn(self._tell_exit(told, last_seq))
@@ -163,12 +163,18 @@ class Daemon:
 
     async def processes(self) -> Sequence[Process]:
         """Return the commands that run, and those that ran detached and ended last."""
-        result = await self._connections.request("processes", {})
+        result = await self._ask("processes")
         try:
             return decode_processes(result)
         except ProtocolError as error:
             self._connections.lose(f"the daemon broke the protocol: {error}")
             raise self._connections.lost_error() from error
+
+    async def _ask(self, method: str) -> dict[str, Any]:
+        try:
+            return await self._connections.request(method, {})
+        except Refused as refused:  # ours never refuses these
+            raise start_error(refused.code, refused.message) from refused
 
     async def kill(self, pid: int, signal: str) -> None:
         """Signal a command's process group. Raises ``process_not_found``."""
@@ -211,7 +217,7 @@ class Daemon:
 
     async def stats(self) -> Usage:
         """Return what the container's programs use."""
-        result = await self._connections.request("stats", {})
+        result = await self._ask("stats")
         try:
             return decode_usage(result)
         except ProtocolError as error:

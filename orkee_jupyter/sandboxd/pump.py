@@ -72,7 +72,7 @@ class LogStream(Stream):
 
     def _take_dropped(self, body: dict[str, Any]) -> None:
         number(body, "first", self._next, self._next)
-        last = number(body, "last", self._next, 2**63)
+        last = number(body, "last", self._next, 2**63 - 1)
         missing = number(body, "bytes", 0, 2**53)
         self._batch.add_dropped(self._next, last, int(time.time() * 1e6), missing)
         self._next = last + 1

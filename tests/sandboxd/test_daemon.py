@@ -53,6 +53,19 @@ async def test_a_refused_start_has_a_code_of_ours(
     assert "\x1b" not in caught.value.cause
 
 
+@pytest.mark.parametrize("asked", ["processes", "stats"])
+async def test_a_refusal_of_what_is_never_refused_is_an_error_of_ours(
+    hub: Hub, sandbox_id: str, connect: Connect, asked: str
+) -> None:
+    peer = await connect(hub, sandbox_id)
+    daemon = await hub.connected(sandbox_id, 5)
+    asking = asyncio.create_task(getattr(daemon, asked)())
+    await peer.answer(error={"code": "failed", "message": "no"})
+    with pytest.raises(OrkeeError) as caught:
+        await asking
+    assert caught.value.code == "internal"
+
+
 async def test_a_request_without_an_answer_fails_in_time(
     make_hub: MakeHub, sandbox_id: str, connect: Connect
 ) -> None:

@@ -64,11 +64,19 @@ func (s state) step(b byte) (next state, ended bool) {
 		}
 		return message, false
 	}
-	if b == '\\' {
-		return text, true
+	if other := s.brokenOff(b); other != s {
+		return other.step(b)
 	}
-	// Another sequence broke the message off.
-	return escape.step(b)
+	return text, true
+}
+
+// brokenOff returns the state that a byte is met in: an ESC that does not end a message
+// begins another sequence.
+func (s state) brokenOff(b byte) state {
+	if s == messageEsc && b != '\\' {
+		return escape
+	}
+	return s
 }
 
 // modes follows which of the terminal's private modes a program has changed: the
@@ -97,7 +105,7 @@ func (m *modes) feed(b []byte) {
 }
 
 func (m *modes) byte(c byte) {
-	before := m.at
+	before := m.at.brokenOff(c)
 	next, ended := before.step(c)
 	m.at = next
 	switch {
@@ -178,8 +186,11 @@ func replayable(b []byte, at state) []byte {
 	start := 0 // of the sequence that the scan is in
 	keep := at == text
 	for i, c := range b {
-		before := at
-		next, ended := at.step(c)
+		before := at.brokenOff(c)
+		if before != at {
+			start, keep = max(0, i-1), i > 0
+		}
+		next, ended := before.step(c)
 		at = next
 		switch {
 		case next == escape && before != escape, next == escape && c == esc:

@@ -20,6 +20,9 @@ func TestWhatAsksOrActsIsNotShownAgain(t *testing.T) {
 		"half of one \x1b[3":                    "half of one \x1b[3",
 		"broken \x1b[3\x1b[0moff":               "broken \x1b[0moff",
 		"ä \xe2\x82\xac":                        "ä \xe2\x82\xac",
+		"a\x1b]0;broken off\x1b[6nb":            "ab",
+		"a\x1b]0;broken off\x1b(Bb":             "a\x1b(Bb",
+		"a\x1bPbroken off\x1b]52;c;aGk=\x07b":   "ab",
 	} {
 		if got := replayable([]byte(given), text); string(got) != want {
 			t.Errorf("%q: %q, want %q", given, got, want)
@@ -52,7 +55,7 @@ func TestModesAreFollowedThroughAnyCut(t *testing.T) {
 }
 
 func TestAResetEndsAllModes(t *testing.T) {
-	for _, reset := range []string{"\x1bc", "\x1b[!p"} {
+	for _, reset := range []string{"\x1bc", "\x1b[!p", "\x1b]0;broken off\x1bc"} {
 		var m modes
 		m.feed([]byte("\x1b[?1049h\x1b[?25l" + reset))
 		if got := m.restore(); len(got) != 0 {
