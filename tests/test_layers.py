@@ -45,7 +45,7 @@ LAYERS: Mapping[str, Layer] = {
     "server": Layer(
         names("sandbox archive problems paths"),
         names(JUPYTER),
-        {"server.wiring": names("dagger.engine store.repository sandboxd.hub")},
+        {"server.wiring": names("dagger.engine store.repository store.shelf sandboxd.hub")},
     ),
     # A sandbox shows itself as a card where there is a notebook.
     "client": Layer(

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from . import files, lifecycle, ports, processes, servers, shell, stats, streams, values
+from . import (
+    files,
+    lifecycle,
+    ports,
+    processes,
+    servers,
+    shell,
+    snapshots,
+    stats,
+    streams,
+    values,
+)
 from .output import cell, print_facts, print_json, print_table, until
 from .progress import Progress
 from .report import reported
@@ -28,6 +39,9 @@ app.command("stats")(stats.stats)
 app.command("pause")(lifecycle.pause)
 app.command("resume")(lifecycle.resume)
 app.command("extend")(lifecycle.extend)
+app.command("snapshot")(snapshots.snapshot)
+app.command("fork")(snapshots.fork)
+app.add_typer(snapshots.app, name="snapshots")
 
 _AT_ONCE = 8  # stops under way
 RUNNING = ["creating", "active", "paused"]
@@ -45,6 +59,10 @@ def create(
     ] = None,
     name: Annotated[str | None, typer.Option(help="A name to use in place of the id.")] = None,
     image: Annotated[str | None, typer.Option(help="Another image than the template's.")] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option("--from", metavar="SNAPSHOT", help="Begin with the files of a snapshot."),
+    ] = None,
     project: Annotated[str | None, typer.Option(help="The project it belongs to.")] = None,
     port: Annotated[
         list[str] | None,
@@ -98,6 +116,7 @@ def create(
             template or template_option,
             name=name,
             image=image,
+            snapshot=snapshot,
             project=project,
             ports=values.ports(port) if port else None,
             env=values.pairs("--env", env, inherit=True) if env else None,

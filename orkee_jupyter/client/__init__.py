@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._sync.sandbox import Sandbox
     from ._sync.streams import ExecStream, LogStream
     from ._sync.terminal import Terminal
+    from .kept import Snapshot
     from .results import ExecResult
     from .transfers import FileChange, Pushed, Synced
     from .unpacking import Pulled
@@ -55,6 +56,7 @@ __all__ = [
     "Pulled",
     "Pushed",
     "Sandbox",
+    "Snapshot",
     "Stats",
     "Synced",
     "Terminal",
@@ -85,6 +87,7 @@ _HOMES = {
     "Pulled": "orkee_jupyter.client.unpacking",
     "Pushed": "orkee_jupyter.client.transfers",
     "Sandbox": "orkee_jupyter.client._sync.sandbox",
+    "Snapshot": "orkee_jupyter.client.kept",
     "Stats": "orkee_jupyter.sandbox.usage",
     "Synced": "orkee_jupyter.client.transfers",
     "Terminal": "orkee_jupyter.client._sync.terminal",

@@ -85,6 +85,15 @@ def sandbox_path(ref: str, *rest: str) -> str:
     return "/".join(["sandbox", quote(ref, safe=""), *rest])
 
 
+def snapshot_path(name: str) -> str:
+    """Return the path of a snapshot. Raises ``snapshot_not_found`` for no name."""
+    if name in ("", ".", ".."):
+        raise OrkeeError(
+            "snapshot_not_found", f"There is no snapshot {name!r}.", "Give a snapshot's name."
+        )
+    return "/".join(["snapshots", quote(name, safe="")])
+
+
 def on_server(address: Address | None, path: str) -> str:
     """Return the URL of a path on a server, the path alone where there is no URL of it."""
     if address is None or address.socket is not None:

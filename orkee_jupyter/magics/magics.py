@@ -19,7 +19,16 @@ from IPython.core.magic import (
 from traitlets import Bool
 
 from ..client import Background, Client, OrkeeError, Sandbox
-from . import dashboard_verb, lifecycle_verbs, port_verbs, process_verbs, shell_verb, stats, values
+from . import (
+    dashboard_verb,
+    lifecycle_verbs,
+    port_verbs,
+    process_verbs,
+    shell_verb,
+    snapshot_verbs,
+    stats,
+    values,
+)
 from . import help as help_pages
 from .arguments import Arguments, invalid, parse
 from .backlog import NOTEBOOK
@@ -76,6 +85,9 @@ class SandboxMagics(Magics):
             "pause": partial(lifecycle_verbs.pause, self),
             "resume": partial(lifecycle_verbs.resume, self),
             "extend": partial(lifecycle_verbs.extend, self),
+            "snapshot": partial(snapshot_verbs.snapshot, self),
+            "fork": partial(snapshot_verbs.fork, self),
+            "snapshots": partial(snapshot_verbs.snapshots, self),
             "clean": self._clean,
             "engine": self._engine,
             "templates": self._templates,
@@ -116,6 +128,7 @@ class SandboxMagics(Magics):
                     arguments.words[0] if arguments.words else None,
                     name=arguments.one("name"),
                     image=arguments.one("image"),
+                    snapshot=arguments.one("from"),
                     project=arguments.one("project"),
                     ports=ports or None,
                     wait=arguments.all("wait"),

@@ -15,7 +15,7 @@ from .forward import Forwarder
 from .limiter import Limiter
 from .limits import merged
 from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
-from .ports import Clock, ContainerDefinition, Daemon, DaemonHub, Engine, Filling, Progress
+from .ports import Clock, ContainerDefinition, Content, Daemon, DaemonHub, Engine, Progress
 from .problem import hide
 from .refusals import defect, label
 from .registry import Entry, Registry
@@ -109,7 +109,7 @@ class Creator:
         *,
         start: bool = True,
         wait: bool = True,
-        filling: Filling | None = None,
+        content: Content | None = None,
     ) -> Sandbox:
         """Bring a drafted sandbox up and return its active row; its first one without ``wait``.
 
@@ -118,7 +118,7 @@ class Creator:
         command waits for :meth:`start`.
         """
         entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
-        entry.filling = filling
+        entry.filling = content
         entry.command_waits = not start and sandbox.command is not None
         entry.creation = self._tasks.spawn(self._conduct(entry, setup, progress))
         if not wait:
@@ -225,7 +225,7 @@ class Creator:
         entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
         await self._limiter.apply(entry, entry.daemon)
         if entry.filling is not None:
-            tell("copying the project folder")
+            tell(f"copying {entry.filling.what}")
             await fill(entry.daemon, entry.filling)
             entry.filling = None
         if not entry.command_waits:

@@ -48,6 +48,8 @@ from .reaper import Reaper
 from .refusals import ambiguous, closing, not_active, not_found, not_started
 from .registry import Entry, Registry
 from .settings import Settings
+from .snapshots import Shelf
+from .snapshotting import Beginning, Snapshotting
 from .tasks import Tasks
 from .templates import TemplateCatalogue
 from .terminals import HeldTerminal
@@ -64,7 +66,7 @@ def _new_id() -> str:
     return secrets.token_hex(16)
 
 
-class SandboxManager(Lifecycle, Upkeep):
+class SandboxManager(Lifecycle, Snapshotting, Upkeep):
     """Creates, finds, uses and ends sandboxes.
 
     ``owner`` is always the id of the user who asks: another user's sandbox is as good
@@ -79,6 +81,7 @@ class SandboxManager(Lifecycle, Upkeep):
         engine: Engine,
         hub: DaemonHub,
         templates: TemplateCatalogue,
+        shelf: Shelf,
         clock: Clock | None = None,
         settings: Settings | None = None,
         publish: Callable[[Sandbox], None] = lambda _: None,
@@ -87,7 +90,7 @@ class SandboxManager(Lifecycle, Upkeep):
         clock, settings = clock or SystemClock(), settings or Settings()
         self._store, self._engine, self._hub = store, engine, hub
         self._clock, self._settings, self._new_id = clock, settings, new_id
-        self._templates = templates
+        self._templates, self._shelf = templates, shelf
         templates.default_ttl = settings.default_ttl
         self._tasks = Tasks()
         self._registry = Registry(store, clock, publish)
@@ -182,7 +185,8 @@ class SandboxManager(Lifecycle, Upkeep):
     ) -> Sandbox:
         """Create a sandbox and return its active row; ``progress`` gets a sentence a step.
 
-        What ``filling`` gives is in the workspace before the command starts.
+        What ``filling`` gives is in the workspace before the command starts, or the files of
+        the snapshot that is asked for; what the request leaves open comes from that one then.
 
         Raises what was wrong with the request (``unknown_template``, ``invalid_*``,
         ``name_taken``, ``too_many_sandboxes``) or with the creation (``unknown_image``,
@@ -190,9 +194,12 @@ class SandboxManager(Lifecycle, Upkeep):
         after all that was made has been taken down. Cancelling it does the same. Of a request
         without ``wait`` it returns the creating row, and goes on by itself.
         """
+        return await self._make(await self._beginning(request, owner, filling), owner, progress)
+
+    async def _make(self, beginning: Beginning, owner: str, progress: Progress) -> Sandbox:
         if self._closing is not None:
             raise closing()
-        template = self._templates.get(request.template)
+        request, template = beginning.request, beginning.template
         sandbox = draft(self._new_id(), owner, request, template, self._clock.now(), self._settings)
         return await self._creator.create(
             sandbox,
@@ -200,7 +207,7 @@ class SandboxManager(Lifecycle, Upkeep):
             progress,
             start=request.start,
             wait=request.wait,
-            filling=filling,
+            content=beginning.content,
         )
 
     async def start(self, ref: str, owner: str) -> Sandbox:

@@ -171,7 +171,7 @@ class Template:
 class CreateRequest:
     """What a user asks for; what is None comes from the template."""
 
-    template: str = DEFAULT_TEMPLATE
+    template: str = DEFAULT_TEMPLATE  # empty, where a snapshot's definition stands for it
     name: str | None = None
     image: str | None = None
     project: str | None = None
@@ -188,6 +188,7 @@ class CreateRequest:
     project_folder: str | None = None  # of the server's, copied into the workspace first
     wait: bool = True  # for it to be active; else it goes on by itself
     on_expiry: str | None = None
+    snapshot: str | None = None  # by its name: the workspace begins with its files
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,17 @@ from .usage import Usage
 
 #: Gives a tar archive in pieces, for a workspace that is to be filled with it.
 Filling = Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a workspace begins with."""
+
+    pieces: Filling
+    what: str = "the project folder"
+    alone: bool = False  # without what the image put there
+
+
 #: Called with a sentence for each step of something long ("pulling node:18-alpine").
 Progress = Callable[[str], None]
 

@@ -16,7 +16,7 @@ from . import failpoint
 from .errors import OrkeeError
 from .history import History
 from .model import ENDED, LIVE, Problem, Sandbox, Status
-from .ports import Clock, Daemon, Filling, Guard, Store
+from .ports import Clock, Content, Daemon, Guard, Store
 from .refusals import name_taken, too_many
 from .states import transition
 from .usage import Gauge
@@ -34,7 +34,7 @@ class Entry:
         self.placed = False  # the hub has a place for its daemon
         self.started = False  # a container was asked for
         self.workspace = False  # its cache volume may hold something
-        self.filling: Filling | None = None  # what its workspace is yet to be filled with
+        self.filling: Content | None = None  # what its workspace is yet to be filled with
         self.command_waits = False  # for the call that starts it
         self.holds = 0  # execs and followed logs under way: they keep it alive
         self.touched = float("-inf")  # monotonic time of the last write of a renewal

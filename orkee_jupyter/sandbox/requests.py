@@ -98,6 +98,7 @@ _CREATE: Mapping[str, Check] = {
     "start": _boolean,
     "project_folder": _folder,
     "wait": _boolean,
+    "from": validate_name,
 }
 _WAIT: Mapping[str, Check] = {"for": parse_condition, "timeout": validate_timeout}
 _EXEC: Mapping[str, Check] = {
@@ -124,7 +125,9 @@ def decode_create(obj: object) -> CreateRequest:
     fields = _decode(obj, _CREATE)
     if "ports" in fields:
         fields["ports"], fields["host_ports"] = fields["ports"]
-    return CreateRequest(**{"template": DEFAULT_TEMPLATE, **fields})
+    snapshot = fields.pop("from", None)
+    template = DEFAULT_TEMPLATE if snapshot is None else ""
+    return CreateRequest(**{"template": template, **fields, "snapshot": snapshot})
 
 
 def decode_exec(obj: object) -> tuple[ExecRequest, bytes | None]:

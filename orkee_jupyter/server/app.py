@@ -75,6 +75,9 @@ class OrkeeExtension(ExtensionApp):
     log_limit = Int(
         256 * 1024 * 1024, help="Bytes of output kept for each sandbox; the oldest go first."
     ).tag(config=True)
+    max_snapshot_size = Int(
+        10 << 30, help="Bytes that the archive of one snapshot may have (10 GiB)."
+    ).tag(config=True)
     headless_idle_timeout = Float(
         600.0,
         help="Seconds without sandboxes and requests after which `orkee serve` ends itself.",
@@ -86,7 +89,7 @@ class OrkeeExtension(ExtensionApp):
         The environment's ORKEE_LAG_LIMIT gives the default.""",
     ).tag(config=True)
 
-    @validate("default_ttl", "reap_interval", "max_sandboxes", "log_limit")
+    @validate("default_ttl", "reap_interval", "max_sandboxes", "log_limit", "max_snapshot_size")
     def _above_zero(self, proposal: Any) -> Any:
         if proposal["value"] <= 0:
             raise TraitError(f"OrkeeExtension.{proposal['trait'].name} is not above 0.")
@@ -174,6 +177,7 @@ class OrkeeExtension(ExtensionApp):
             runner_host=self.runner_host or None,
             link=self.link,
             log_limit=self.log_limit,
+            snapshot_limit=self.max_snapshot_size,
             project=Path(self.project or self._server.root_dir).expanduser(),
         )
 

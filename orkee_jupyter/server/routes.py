@@ -28,6 +28,7 @@ from .live_socket import LiveHandler
 from .port_handlers import LinkHandler, WaitHandler
 from .process_handlers import AttachHandler, ProcessesHandler, SignalHandler
 from .proxy import ProxyHandler
+from .snapshot_handlers import ForkHandler, KeptHandler, SnapshotHandler, SnapshotsHandler
 from .stats_handlers import StatsHandler
 from .stream_handlers import LogsHandler, SandboxesHandler
 from .terminal_handlers import TerminalHandler
@@ -62,6 +63,10 @@ ROUTES: Final[tuple[tuple[str, type[OrkeeHandler]], ...]] = (
     (rf"{API}/sandbox/{_REF}/extend", ExtendHandler),
     (rf"{API}/sandbox/{_REF}/keep", KeepHandler),
     (rf"{API}/sandbox/{_REF}/events", EventsHandler),
+    (rf"{API}/sandbox/{_REF}/snapshot", SnapshotHandler),
+    (rf"{API}/sandbox/{_REF}/fork", ForkHandler),
+    (rf"{API}/snapshots", SnapshotsHandler),
+    (rf"{API}/snapshots/{_REF}", KeptHandler),
     (rf"{API}/clean", CleanHandler),
     (rf"{API}/templates", TemplatesHandler),
     (rf"{API}/engine", EngineHandler),

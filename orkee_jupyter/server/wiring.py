@@ -42,6 +42,7 @@ class Options:
     runner_host: str | None = None
     link: str = "auto"
     log_limit: int = 256 * 1024 * 1024  # bytes of kept log per sandbox
+    snapshot_limit: int = 10 << 30  # bytes of a snapshot's archive
     project: Path | None = None  # the folder whose .orkee/templates are offered
 
 
@@ -82,6 +83,7 @@ def _load() -> None:
         from ..dagger.engine import DaggerEngine  # noqa: F401
         from ..sandboxd.hub import Hub  # noqa: F401
         from ..store.repository import DuckDBStore  # noqa: F401
+        from ..store.shelf import SnapshotShelf  # noqa: F401
     # The SDK computes in a thread of its own; after every system call the server's loop
     # would have to wait up to 5 ms, Python's default, for its turn.
     sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
@@ -98,6 +100,7 @@ async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
     from ..sandbox.templates import TemplateCatalogue
     from ..sandboxd.hub import Hub
     from ..store.repository import DuckDBStore
+    from ..store.shelf import SnapshotShelf
 
     data = paths.data_dir()
     stops: list[tuple[str, float, Callable[[], Awaitable[Any]]]] = []
@@ -117,6 +120,7 @@ async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
             log_limit=options.log_limit,
         )
         stops.insert(0, ("hub", _HUB_STOP, hub.shutdown))
+        shelf = SnapshotShelf(data / "snapshots", options.snapshot_limit)
         manager = SandboxManager(
             store=store,
             engine=engine,
@@ -125,12 +129,14 @@ async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
                 user_folder=paths.config_dir() / "templates",
                 project_folder=options.project and options.project / ".orkee" / "templates",
             ),
+            shelf=shelf,
             settings=options.settings,
             publish=publish,
         )
         stops.insert(0, ("manager", _MANAGER_STOP, manager.shutdown))
         await manager.startup()
         await hub.sweep(_LOG_AGE)
+        await shelf.sweep()
     except BaseException:
         for name, seconds, stop in stops:
             await stop_within(name, seconds, stop)

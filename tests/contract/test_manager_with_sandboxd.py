@@ -17,6 +17,7 @@ from orkee_jupyter.sandbox.ports import ContainerDefinition, Progress
 from orkee_jupyter.sandbox.templates import TemplateCatalogue
 from orkee_jupyter.sandboxd.binary import binary
 from orkee_jupyter.sandboxd.hub import Hub
+from orkee_jupyter.store.shelf import SnapshotShelf
 from tests.fakes.engine import FakeEngine
 from tests.fakes.store import FakeStore
 
@@ -63,6 +64,7 @@ class Host:
             engine=self.engine,
             hub=self.hub,
             templates=TemplateCatalogue(),
+            shelf=SnapshotShelf(folder / "snapshots"),
             settings=Settings(stop_grace=1.0),
             publish=self.changes.put_nowait,
         )

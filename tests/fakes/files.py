@@ -6,10 +6,10 @@ import asyncio
 import json
 
 from orkee_jupyter.sandbox.errors import OrkeeError
-from orkee_jupyter.sandbox.files import FileRequest, file_error
+from orkee_jupyter.sandbox.files import FileRequest, entry_json, file_error
 from orkee_jupyter.sandbox.model import FileEntry
 
-OPERATIONS = frozenset({"read", "write", "stat", "remove", "push"})
+OPERATIONS = frozenset({"read", "write", "stat", "list", "remove", "push", "pull"})
 
 
 class FakeFileStream:
@@ -20,7 +20,8 @@ class FakeFileStream:
             raise OrkeeError("invalid_request", f"There is no operation {request.op}.")
         if request.path.startswith("../"):
             raise self._error("invalid_path", request.path)
-        if request.op not in ("write", "push") and request.path not in files:
+        whole = request.path == "." and request.op in ("list", "pull")
+        if not whole and request.op not in ("write", "push") and request.path not in files:
             raise self._error("file_not_found", request.path)
         self._files = files
         self._request = request
@@ -36,6 +37,11 @@ class FakeFileStream:
             self._answer = [files[request.path]]
         elif request.op == "remove":
             del files[request.path]
+        elif request.op == "pull":  # what was pushed, in two pieces
+            archive = files.get(".", b"")
+            self._answer = [piece for piece in (archive[:3], archive[3:]) if piece]
+        elif request.op == "list":
+            self._answer = [_line(name, data) for name, data in files.items() if name != "."]
 
     @staticmethod
     def _error(code: str, path: str) -> OrkeeError:
@@ -64,3 +70,8 @@ class FakeFileStream:
     def lose(self, reason: str) -> None:
         """Be gone with the sandbox."""
         self._gone = reason
+
+
+def _line(name: str, data: bytes) -> bytes:
+    entry = FileEntry(name, "file", len(data), 0o644, 0.0)
+    return json.dumps(entry_json(entry)).encode() + b"\n"

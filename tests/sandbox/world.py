@@ -19,6 +19,7 @@ from tests.fakes.clock import FakeClock, settle
 from tests.fakes.engine import FakeEngine
 from tests.fakes.hub import FakeDaemon, FakeHub
 from tests.fakes.points import Points
+from tests.fakes.shelf import FakeShelf
 from tests.fakes.store import FakeStore
 
 OWNER = "ada"
@@ -33,6 +34,7 @@ class World:
         self.store = store or FakeStore()
         self.hub = FakeHub(self.clock, self.points)
         self.engine = FakeEngine(self.points, boot=self.hub.dial)
+        self.shelf = FakeShelf()
         self.published: list[Sandbox] = []
         self.progress: list[str] = []
         ids = (f"{number:032x}" for number in itertools.count(0xA1B2 << 112))
@@ -41,6 +43,7 @@ class World:
             engine=self.engine,
             hub=self.hub,
             templates=TemplateCatalogue(),
+            shelf=self.shelf,
             clock=self.clock,
             settings=Settings(**settings),
             publish=self.published.append,

@@ -34,6 +34,7 @@ async def test_the_document_is_valid_and_served(server: Running) -> None:
 
 
 def templated(path: str) -> str:
+    path = path.replace("/snapshots/web", "/snapshots/{name}")
     return path.replace("/web", "/{ref}").replace("/3000", "/{port}").replace("/7/", "/{pid}/")
 
 

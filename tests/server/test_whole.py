@@ -17,6 +17,7 @@ from orkee_jupyter.sandbox.templates import TemplateCatalogue
 from orkee_jupyter.server import wiring
 from orkee_jupyter.server.watchdog import LoopLag
 from orkee_jupyter.store.repository import DuckDBStore
+from orkee_jupyter.store.shelf import SnapshotShelf
 from tests.fakes.engine import FakeEngine
 from tests.fakes.hub import FakeHub
 from tests.server.conftest import clients, running
@@ -50,6 +51,7 @@ def engine(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
             engine=engine,
             hub=hub,
             templates=TemplateCatalogue(),
+            shelf=SnapshotShelf(home / "snapshots"),
             settings=options.settings,
             publish=publish,
         )

@@ -13,6 +13,7 @@ from orkee_jupyter.sandbox.conditions import DEFAULT_WAIT
 from orkee_jupyter.sandbox.errors import OrkeeError
 
 from .. import transport
+from ..kept import Snapshot, name_of
 from ..lines import LineCaller, Source
 from ..record import limits_of
 from ..results import ExecResult, LineAssembler, sandbox_of
@@ -25,6 +26,7 @@ from .lifecycle import AsyncLifecycleSandbox
 from .ports import AsyncPortSandbox
 from .process import AsyncProcess
 from .scripts import async_open_code
+from .snapshots import AsyncSnapshotSandbox
 from .stats import AsyncStatsSandbox
 from .streams import AsyncExecStream, AsyncLogStream
 from .terminal import AsyncTerminalSandbox
@@ -43,6 +45,7 @@ class AsyncSandbox(
     AsyncFileSandbox,
     AsyncLifecycleSandbox,
     AsyncPortSandbox,
+    AsyncSnapshotSandbox,
     AsyncStatsSandbox,
     AsyncTerminalSandbox,
 ):
@@ -75,6 +78,7 @@ class AsyncSandbox(
         pids: int | None = None,
         command: Command | None = None,
         working_directory: str | None = None,
+        snapshot: Snapshot | str | None = None,
         mount: LocalPath | None = None,
         gitignore: bool = False,
         wait: str | Sequence[str] = (),
@@ -91,6 +95,8 @@ class AsyncSandbox(
         ``memory`` ("256m" or bytes), ``cpus`` (1.5) and ``pids`` (processes and threads) are what
         it may use at most, ``timeout`` ("30m" or seconds) how long it may live in all: a sandbox
         that breaks one fails, one that uses its processors' time is held back;
+        ``snapshot`` is one whose files the workspace begins with; without a template, what is
+        not given comes from the sandbox that it was made of;
         ``mount`` is a folder that is copied into the workspace before the command starts
         (a copy: changes on one side do not show on the other), with ``gitignore`` without what
         git ignores; ``on_progress`` gets a sentence for each step. Raises OrkeeError for
@@ -110,6 +116,7 @@ class AsyncSandbox(
             "limits": limits_of(memory, cpus, pids),
             "command": None if command is None else to_command(command),
             "working_directory": working_directory,
+            "from": None if snapshot is None else name_of(snapshot),
             "start": None if mount is None else False,
         }
         if mount is not None:

@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from ...problems import from_problem
 from ...sandbox.errors import OrkeeError
+from .. import transport
 from ..discovery import Address
+from ..kept import Snapshot, name_of, snapshot_of
 from .connection import Connection
 from .sandbox import Sandbox
 
@@ -49,6 +51,15 @@ class Client:
         """End what has expired and return the sandboxes that were ended."""
         answer = self._connection.call("POST", "clean")
         return [Sandbox(data, self._connection) for data in answer.get("cleaned", [])]
+
+    def snapshots(self) -> builtins.list[Snapshot]:
+        """Return the workspaces that are kept under names, newest first."""
+        answer = self._connection.call("GET", "snapshots")
+        return [snapshot_of(data) for data in answer.get("snapshots", [])]
+
+    def remove_snapshot(self, snapshot: Snapshot | str) -> None:
+        """Remove a snapshot. Raises OrkeeError ``snapshot_not_found``."""
+        self._connection.call("DELETE", transport.snapshot_path(name_of(snapshot)))
 
     def templates(self) -> Sequence[dict[str, Any]]:
         """Return the templates, each with name, image, description, ports and the rest."""

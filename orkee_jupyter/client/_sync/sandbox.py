@@ -14,6 +14,7 @@ from orkee_jupyter.sandbox.conditions import DEFAULT_WAIT
 from orkee_jupyter.sandbox.errors import OrkeeError
 
 from .. import transport
+from ..kept import Snapshot, name_of
 from ..lines import LineCaller, Source
 from ..record import limits_of
 from ..results import ExecResult, LineAssembler, sandbox_of
@@ -26,6 +27,7 @@ from .lifecycle import LifecycleSandbox
 from .ports import PortSandbox
 from .process import Process
 from .scripts import open_code
+from .snapshots import SnapshotSandbox
 from .stats import StatsSandbox
 from .streams import ExecStream, LogStream
 from .terminal import TerminalSandbox
@@ -44,6 +46,7 @@ class Sandbox(
     FileSandbox,
     LifecycleSandbox,
     PortSandbox,
+    SnapshotSandbox,
     StatsSandbox,
     TerminalSandbox,
 ):
@@ -76,6 +79,7 @@ class Sandbox(
         pids: int | None = None,
         command: Command | None = None,
         working_directory: str | None = None,
+        snapshot: Snapshot | str | None = None,
         mount: LocalPath | None = None,
         gitignore: bool = False,
         wait: str | Sequence[str] = (),
@@ -92,6 +96,8 @@ class Sandbox(
         ``memory`` ("256m" or bytes), ``cpus`` (1.5) and ``pids`` (processes and threads) are what
         it may use at most, ``timeout`` ("30m" or seconds) how long it may live in all: a sandbox
         that breaks one fails, one that uses its processors' time is held back;
+        ``snapshot`` is one whose files the workspace begins with; without a template, what is
+        not given comes from the sandbox that it was made of;
         ``mount`` is a folder that is copied into the workspace before the command starts
         (a copy: changes on one side do not show on the other), with ``gitignore`` without what
         git ignores; ``on_progress`` gets a sentence for each step. Raises OrkeeError for
@@ -111,6 +117,7 @@ class Sandbox(
             "limits": limits_of(memory, cpus, pids),
             "command": None if command is None else to_command(command),
             "working_directory": working_directory,
+            "from": None if snapshot is None else name_of(snapshot),
             "start": None if mount is None else False,
         }
         if mount is not None:

@@ -280,11 +280,13 @@ func TestFilesPushKeepsModesTimesAndLinks(t *testing.T) {
 		got := s.files("push", "in").sent(archive(t,
 			tar.Header{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o555, ModTime: at, Format: tar.FormatPAX},
 			tar.Header{Typeflag: tar.TypeReg, Name: "d/x", Mode: 0o4711, ModTime: at, Format: tar.FormatPAX},
-			tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "/elsewhere"},
+			tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "/elsewhere", ModTime: at, Format: tar.FormatPAX},
 		))
 		s.has("in/d/x", "content of d/x")
-		for name, mode := range map[string]fs.FileMode{"in/d": fs.ModeDir | 0o555, "in/d/x": 0o711} {
-			info, err := os.Stat(s.home(name))
+		for name, mode := range map[string]fs.FileMode{
+			"in/d": fs.ModeDir | 0o555, "in/d/x": 0o711, "in/l": fs.ModeSymlink | 0o777,
+		} {
+			info, err := os.Lstat(s.home(name))
 			must(t, err)
 			if info.Mode() != mode || !info.ModTime().Equal(at) {
 				t.Errorf("%s: %v %v", name, info.Mode(), info.ModTime())

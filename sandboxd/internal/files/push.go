@@ -10,8 +10,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/orkee/orkee-jupyter/sandboxd/internal/wire"
 )
@@ -149,13 +152,43 @@ func (u *unpacker) link(name string, h *tar.Header) error {
 	if err != nil {
 		return err
 	}
-	if err := u.root.Rename(temp, name); err != nil {
+	if h.Typeflag == tar.TypeSymlink {
+		err = u.linkTime(temp, h.ModTime)
+	}
+	if err == nil {
+		err = u.root.Rename(temp, name)
+	}
+	if err != nil {
 		_ = u.root.Remove(temp)
 		return err
 	}
 	u.got.Files++
 	return nil
 }
+
+// linkTime sets the time of a link itself, not of what it leads to, which os.Root cannot.
+func (u *unpacker) linkTime(name string, t time.Time) error {
+	folder, err := u.root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	base, err := syscall.BytePtrFromString(path.Base(name))
+	if err != nil {
+		return err
+	}
+	when := syscall.NsecToTimespec(t.UnixNano())
+	times := [2]syscall.Timespec{when, when}
+	_, _, errno := syscall.Syscall6(syscall.SYS_UTIMENSAT, folder.Fd(), uintptr(unsafe.Pointer(base)),
+		uintptr(unsafe.Pointer(&times)), atSymlinkNoFollow, 0, 0)
+	runtime.KeepAlive(folder)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+const atSymlinkNoFollow = 0x100
 
 // dress sets the folders' modes and times, the innermost first: now nothing more
 // is put into them.
