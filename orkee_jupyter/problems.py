@@ -64,6 +64,8 @@ STATUS: Final[Mapping[str, int]] = {
     "missing_package": 501,
     "store_locked": 503,
     "store_failed": 500,
+    "invalid_sql": 400,
+    "query_too_large": 422,
     "server_unreachable": 503,
     "internal": 500,
 }

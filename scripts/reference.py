@@ -185,7 +185,7 @@ def kind(schema: Json) -> str:
     if isinstance(schema.get("type"), list):
         return " or ".join(schema["type"])
     if schema.get("type") == "array":
-        return f"array of {kind(schema['items'])}"
+        return f"array of {kind(schema['items'])}" if "items" in schema else "array"
     extra = schema.get("additionalProperties")
     if schema.get("type") == "object" and isinstance(extra, dict):
         return f"object of {kind(extra)}"

@@ -11,6 +11,7 @@ from . import (
     lifecycle,
     ports,
     processes,
+    query,
     servers,
     shell,
     snapshots,
@@ -42,6 +43,7 @@ app.command("extend")(lifecycle.extend)
 app.command("snapshot")(snapshots.snapshot)
 app.command("fork")(snapshots.fork)
 app.add_typer(snapshots.app, name="snapshots")
+app.command("sql")(query.sql)
 
 _AT_ONCE = 8  # stops under way
 RUNNING = ["creating", "active", "paused"]

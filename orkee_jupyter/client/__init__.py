@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._sync.sandbox import Sandbox
     from ._sync.streams import ExecStream, LogStream
     from ._sync.terminal import Terminal
+    from .answers import QueryResult
     from .kept import Snapshot
     from .results import ExecResult
     from .transfers import FileChange, Pushed, Synced
@@ -55,6 +56,7 @@ __all__ = [
     "Process",
     "Pulled",
     "Pushed",
+    "QueryResult",
     "Sandbox",
     "Snapshot",
     "Stats",
@@ -86,6 +88,7 @@ _HOMES = {
     "Process": "orkee_jupyter.client._sync.process",
     "Pulled": "orkee_jupyter.client.unpacking",
     "Pushed": "orkee_jupyter.client.transfers",
+    "QueryResult": "orkee_jupyter.client.answers",
     "Sandbox": "orkee_jupyter.client._sync.sandbox",
     "Snapshot": "orkee_jupyter.client.kept",
     "Stats": "orkee_jupyter.sandbox.usage",

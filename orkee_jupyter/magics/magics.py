@@ -26,6 +26,7 @@ from . import (
     process_verbs,
     shell_verb,
     snapshot_verbs,
+    sql_verb,
     stats,
     values,
 )
@@ -88,6 +89,7 @@ class SandboxMagics(Magics):
             "snapshot": partial(snapshot_verbs.snapshot, self),
             "fork": partial(snapshot_verbs.fork, self),
             "snapshots": partial(snapshot_verbs.snapshots, self),
+            "sql": partial(sql_verb.sql, self),
             "clean": self._clean,
             "engine": self._engine,
             "templates": self._templates,
@@ -105,6 +107,8 @@ class SandboxMagics(Magics):
         """Containers from a notebook cell: ``%sandbox help`` says what there is."""
         names = {**self._shell.user_ns, **(local_ns or {})}
         try:
+            if cell is None and (asked := sql_verb.read(line)) is not None:
+                return self._actions[asked.command](asked, names)
             words = split(line, names, _as_text)
             if cell is None:
                 arguments = parse(words)

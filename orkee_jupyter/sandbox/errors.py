@@ -64,6 +64,8 @@ CODES: Final[Mapping[str, str]] = {
     "archive_too_large": "An archive is larger than what is to be taken.",
     "store_locked": "Another process holds the database.",
     "store_failed": "The database cannot be used.",
+    "invalid_sql": "The query is not one that can be answered.",
+    "query_too_large": "The query needs more time, memory or room than a query may have.",
     "server_unreachable": "No Orkee server answers.",
     "internal": "A defect in Orkee.",
 }

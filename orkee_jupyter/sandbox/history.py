@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -45,20 +45,29 @@ class _Past:
 
 
 class History:
-    """The events of the newest sandboxes, in memory; of a server's start they are none."""
+    """The events of the newest sandboxes, in memory; of a server's start they are none.
+
+    ``told`` is called with each as it comes, and the sandbox's row.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.told: Callable[[Sandbox, Event], None] = lambda *_: None
         self._pasts: OrderedDict[str, _Past] = OrderedDict()
 
     def observe(self, sandbox: Sandbox, step: str | None) -> None:
         """Note what is new in a sandbox's row and step."""
         past = self._past(sandbox.id)
-        for event, text in _changes(past.row, sandbox):
+        before, past.row = past.row, sandbox
+        for event, text in _changes(before, sandbox):
             self._add(past, event, text)
         if step is not None and step != past.step:
             self._add(past, "step", _sentence(step))
-        past.row, past.step = sandbox, step
+        past.step = step
+
+    def known(self, sandbox: Sandbox) -> None:
+        """Take a row that was there before, from which the next change is told."""
+        self._past(sandbox.id).row = sandbox
 
     def note(self, sandbox_id: str, event: str, text: str) -> None:
         """Note what no row tells, such as that somebody gave it more time."""
@@ -91,7 +100,10 @@ class History:
         del self._pasts[gone]
 
     def _add(self, past: _Past, event: str, text: str) -> None:
-        past.events.append(Event(round(self._clock.now(), 3), event, text))
+        happened = Event(round(self._clock.now(), 3), event, text)
+        past.events.append(happened)
+        if past.row is not None:
+            self.told(past.row, happened)
 
 
 def _sentence(words: str) -> str:

@@ -6,17 +6,16 @@ import asyncio
 import builtins
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from .activity import Activity, HeldExec, HeldFiles, IdleExec, held_logs
+from .activity import Activity, HeldExec, HeldFiles, IdleExec
 from .clock import SystemClock
 from .conditions import Condition
 from .create import Creator, draft
 from .ending import Ending
 from .files import FileRequest
 from .forward import Forwarder
-from .history import Event
 from .lifecycle import Lifecycle
 from .lifetimes import Lifetimes
 from .limiter import Limiter
@@ -24,13 +23,12 @@ from .model import (
     CreateRequest,
     ExecRequest,
     ListQuery,
-    LogEntry,
-    LogQuery,
     Page,
     Process,
     Sandbox,
     TerminalRequest,
 )
+from .past import Past
 from .pausing import Pausing
 from .ports import (
     Clock,
@@ -45,6 +43,8 @@ from .ports import (
     TerminalStream,
 )
 from .reaper import Reaper
+from .recorder import Recorder
+from .records import HistoryStore
 from .refusals import ambiguous, closing, not_active, not_found, not_started
 from .registry import Entry, Registry
 from .settings import Settings
@@ -66,7 +66,7 @@ def _new_id() -> str:
     return secrets.token_hex(16)
 
 
-class SandboxManager(Lifecycle, Snapshotting, Upkeep):
+class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
     """Creates, finds, uses and ends sandboxes.
 
     ``owner`` is always the id of the user who asks: another user's sandbox is as good
@@ -84,6 +84,7 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
         shelf: Shelf,
         clock: Clock | None = None,
         settings: Settings | None = None,
+        history: HistoryStore | None = None,
         publish: Callable[[Sandbox], None] = lambda _: None,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
@@ -94,6 +95,10 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
         templates.default_ttl = settings.default_ttl
         self._tasks = Tasks()
         self._registry = Registry(store, clock, publish)
+        self._recorder = Recorder(
+            history, clock, self._tasks, settings.history_days, settings.history_rows
+        )
+        self._registry.history.told = self._recorder.event
         self._activity = Activity(self._registry, clock, self._tasks, settings.touch_interval)
         self._ending = Ending(self._registry, engine, hub, clock, settings, self._tasks)
         self._limiter = Limiter(engine, self._ending, clock, settings, self._tasks)
@@ -130,6 +135,7 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
             clock,
             settings.reap_interval,
             self._registry.retry,
+            self._give_up_the_old,
         )
         self._reaping: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -152,11 +158,13 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
 
     async def startup(self) -> None:
         """Put right what a dead server left, and start the reaper. To be called once."""
+        await self._recorder.start()
         await self._registry.load(await self._store.live(), self._ending.keep)
         for entry in list(self._registry):
             if entry.sandbox.given_up:
                 self._ending.begin(entry, "stopped; the server ended before that was done")
         self._reaping = self._tasks.spawn(self._reaper.run())
+        self._tasks.spawn(self._give_up_the_old())
 
     async def shutdown(self) -> None:
         """End all containers, in about 5 s at most: active sandboxes are paused or stopped,
@@ -174,6 +182,7 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
             self._reaping.cancel()
         await self._ending.end_all("server stopped")
         await self._registry.retry()
+        await self._recorder.close()
         await self._tasks.close()
 
     async def create(
@@ -258,7 +267,12 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
         ``sandbox_not_active``, ``command_not_found``, ``command_not_executable``,
         ``invalid_directory``.
         """
-        return await self._held(ref, owner, lambda daemon: daemon.exec(request), hold=request.hold)
+        sandbox = await self._resolve(ref, owner)
+
+        async def start(daemon: Daemon) -> ExecStream:
+            return await self._recorder.started(sandbox, request, owner, daemon.exec(request))
+
+        return await self._held(sandbox, start, hold=request.hold)
 
     async def terminal(self, ref: str, request: TerminalRequest, owner: str) -> TerminalStream:
         """Open a terminal, or attach to one, and return its stream, which the caller closes.
@@ -279,17 +293,21 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
 
         Raises ``sandbox_not_active``, ``process_not_found``.
         """
-        return await self._held(ref, owner, lambda daemon: daemon.attach(pid))
+        sandbox = await self._resolve(ref, owner)
+
+        async def attach(daemon: Daemon) -> ExecStream:
+            return self._recorder.attached(sandbox.id, await daemon.attach(pid))
+
+        return await self._held(sandbox, attach)
 
     async def _held(
         self,
-        ref: str,
-        owner: str,
+        sandbox: Sandbox,
         opening: Callable[[Daemon], Awaitable[ExecStream]],
         *,
         hold: bool = True,
     ) -> ExecStream:
-        entry, daemon = self._daemon(await self._resolve(ref, owner))
+        entry, daemon = self._daemon(sandbox)
         self._activity.renew(entry)
         if not hold:
             return IdleExec(await opening(daemon), self._activity, entry)
@@ -303,8 +321,10 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
 
     async def processes(self, ref: str, owner: str) -> Sequence[Process]:
         """Return the commands that were started in a sandbox. Raises ``sandbox_not_active``."""
-        _, daemon = self._daemon(await self._resolve(ref, owner))
-        return await daemon.processes()
+        entry, daemon = self._daemon(await self._resolve(ref, owner))
+        found = await daemon.processes()
+        self._recorder.seen(entry.sandbox.id, found)
+        return found
 
     async def kill(self, ref: str, pid: int, signal: str, owner: str) -> None:
         """Signal a command. Raises ``sandbox_not_active``, ``process_not_found``."""
@@ -377,19 +397,6 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
             raise not_active(sandbox, stopping=True)
         return entry
 
-    async def logs(self, ref: str, query: LogQuery, owner: str) -> AsyncIterator[LogEntry]:
-        """Return a log, also of an ended sandbox as long as it is kept; else an empty one.
-
-        To follow the log of an active sandbox keeps it from expiring, if it is to hold. Raises
-        ``sandbox_not_found`` and ``ambiguous_id`` before the first entry.
-        """
-        sandbox = await self._resolve(ref, owner)
-        entries = self._hub.logs(sandbox.id, query)
-        entry = self._registry.entry(sandbox.id)
-        if query.follow and query.hold and entry is not None and self._activity.renew(entry):
-            return held_logs(entries, self._activity, entry)
-        return entries
-
     async def engine_status(self) -> Mapping[str, Any]:
         """Return which engine is in use and why the others are not, JSON-ready."""
         return await self._engine.status()
@@ -397,10 +404,6 @@ class SandboxManager(Lifecycle, Snapshotting, Upkeep):
     async def engine_pulse(self) -> object:
         """Return something that is another when the engine's status may be: cheap to ask."""
         return await self._engine.pulse()
-
-    async def events(self, ref: str, owner: str) -> Sequence[Event]:
-        """Return what has happened to a sandbox, newest last, as far as it is remembered."""
-        return self._registry.history.of((await self._resolve(ref, owner)).id)
 
     def current(self, row: Sandbox) -> Sandbox:
         """Return the newest that is known of a row's sandbox."""

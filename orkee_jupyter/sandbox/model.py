@@ -206,6 +206,7 @@ class ExecRequest:
     timeout: float = 0.0
     detach: bool = False
     hold: bool = True
+    origin: str = field(default="", compare=False)  # the way it came: "rest", "websocket"
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,6 +340,10 @@ class DaemonHub(Protocol):
     async def forget(self, sandbox_id: str) -> None:
         """Remove the kept log."""
 
+    async def sweep(self, max_age: float, most: int, live: Sequence[str]) -> None:
+        """Remove kept logs: those without news for ``max_age`` seconds, and beyond the newest
+        ``most``. Logs of ``live`` sandboxes and of other servers' stay."""
+
     async def shutdown(self) -> None: ...
 
 

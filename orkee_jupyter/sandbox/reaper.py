@@ -31,6 +31,7 @@ class Reaper:
         clock: Clock,
         interval: float,
         also: Callable[[], Awaitable[None]] | None = None,
+        later: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._registry = registry
         self._ending = ending
@@ -38,6 +39,7 @@ class Reaper:
         self._clock = clock
         self._interval = interval
         self._also = also  # further work of each round
+        self._later = later  # what goes by the clock as well, after expiry
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -54,6 +56,8 @@ class Reaper:
                     log.warning("The clock jumped by %.0f s: expiry waits for a round.", drift)
                     continue
                 await self.sweep()
+                if self._later is not None:
+                    await self._later()
             except Exception:
                 log.exception("A round of the reaper failed.")
 

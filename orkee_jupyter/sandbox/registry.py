@@ -221,6 +221,7 @@ class Registry:
         for row in rows:
             entry = self.adopt(row)
             entry.workspace = True
+            self.history.known(row)
             if row.status is Status.CREATING:
                 entry.sandbox = row.with_(
                     problem=Problem(

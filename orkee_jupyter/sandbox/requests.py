@@ -145,7 +145,7 @@ def decode_exec(obj: object) -> tuple[ExecRequest, bytes | None]:
             "Leave them out, and signal the command when it is to end.",
             "detach",
         )
-    return ExecRequest(stdin=stdin is not None, **fields), stdin
+    return ExecRequest(stdin=stdin is not None, origin="rest", **fields), stdin
 
 
 def decode_start(obj: object) -> ExecRequest:
@@ -153,7 +153,7 @@ def decode_start(obj: object) -> ExecRequest:
     fields = _decode(obj, _START)
     if "command" not in fields:
         raise _invalid("There is no command.", 'Give "command": ["echo", "hi"].', "command")
-    return ExecRequest(**fields)
+    return ExecRequest(origin="websocket", **fields)
 
 
 def decode_port(text: str) -> int:

@@ -24,3 +24,6 @@ class Settings:
     on_shutdown: str = "pause"  # or "stop": what becomes of active sandboxes
     limits: str = "auto"  # "inside": never have the engine enforce limits
     kept_logs: int = 100  # logs of ended sandboxes that stay readable
+    log_days: float = 7.0  # and for how long after their last line
+    history_days: float = 30.0  # that events and execs are kept
+    history_rows: int = 100_000  # of each of the two, at most

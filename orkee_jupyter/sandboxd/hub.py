@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from .connection import BUFFER_SIZE
 from .connections import Timing
 from .daemon import Daemon
 from .greeting import Greeter
-from .logs import LogSpool, sweep_logs
+from .logs import LogSpool
 from .portmap import PortMap
+from .sweeping import sweep_logs
 
 logger = logging.getLogger(__name__)
 
@@ -250,12 +251,18 @@ class Hub:
         spool = self._spools.pop(sandbox_id, None) or self._spool(sandbox_id)
         await spool.remove()
 
-    async def sweep(self, max_age: float) -> None:
-        """Remove kept logs that nothing was written to for ``max_age`` seconds."""
-        in_use = set(self._places)
-        await asyncio.get_running_loop().run_in_executor(
-            self._writer, sweep_logs, self._log_dir, max_age, in_use
+    async def sweep(self, max_age: float, most: int, live: Sequence[str]) -> None:
+        """Remove kept logs: those without news for ``max_age`` seconds, and beyond the newest
+        ``most``. Logs of ``live`` sandboxes and of other servers' stay."""
+        if self._is_shut:
+            return
+        in_use = {*self._places, *live}
+        gone = await asyncio.get_running_loop().run_in_executor(
+            self._writer, sweep_logs, self._log_dir, max_age, most, in_use
         )
+        for sandbox_id in gone:
+            if sandbox_id not in self._places and (spool := self._spools.pop(sandbox_id, None)):
+                await spool.remove()
 
     async def shutdown(self) -> None:
         """Close every place and the listener. The kept logs stay on disk. May be called twice."""

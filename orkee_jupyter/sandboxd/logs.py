@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import time
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Callable, Container, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TypeVar
 
 from ..sandbox.model import LogEntry, LogQuery
 from .records import Batch, TailCut, parse
+from .sweeping import claim
 
 SEGMENT_SIZE = 16 * 1024 * 1024
 #: Bytes that a reader holds at once: its whole memory. They are cut into records on the
@@ -87,17 +87,19 @@ class LogSpool:
         self._content = 0
         self._changed = asyncio.Event()
         self._fd = -1
+        self._claim = -1  # held while it is written to: no other server sweeps it
         self.last_seq = 0
         self.is_finished = False
 
     async def create(self) -> None:
         """Make an empty folder; an older log of the same sandbox is removed. Raises OSError."""
 
-        def make() -> None:
+        def make() -> int:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return claim(self._folder)
 
-        await self._write(make)
+        self._claim = await self._write(make)
 
     async def load(self) -> bool:
         """Take over the files of an earlier server, to read only; return whether there are any.
@@ -176,6 +178,9 @@ class LogSpool:
         """Say that no more comes: readers end when they have read all."""
         self.is_finished = True
         self._close_file()
+        if self._claim >= 0:
+            os.close(self._claim)
+            self._claim = -1
         self._notify()
 
     async def remove(self) -> None:
@@ -366,16 +371,3 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(fd, view, offset)
         view, offset = view[written:], offset + written
-
-
-def sweep_logs(folder: Path, max_age: float, in_use: Container[str]) -> None:
-    """Remove the logs in ``folder`` that are older than ``max_age`` seconds and not in use."""
-    oldest = time.time() - max_age
-    try:
-        found = list(folder.iterdir())
-    except OSError:
-        return
-    for each in found:
-        with contextlib.suppress(OSError):
-            if each.name not in in_use and each.stat().st_mtime < oldest:
-                shutil.rmtree(each, ignore_errors=True)

@@ -78,6 +78,21 @@ class OrkeeExtension(ExtensionApp):
     max_snapshot_size = Int(
         10 << 30, help="Bytes that the archive of one snapshot may have (10 GiB)."
     ).tag(config=True)
+    log_days = Float(
+        _DEFAULTS.log_days,
+        help="Days that the log of an ended sandbox stays readable after its last line.",
+    ).tag(config=True)
+    kept_logs = Int(
+        _DEFAULTS.kept_logs,
+        help="Logs of ended sandboxes that are kept; those with the oldest last lines go first.",
+    ).tag(config=True)
+    history_days = Float(
+        _DEFAULTS.history_days, help="Days that events and commands are kept in the database."
+    ).tag(config=True)
+    history_rows = Int(
+        _DEFAULTS.history_rows,
+        help="Events, and commands, that are kept at most; the oldest go first.",
+    ).tag(config=True)
     headless_idle_timeout = Float(
         600.0,
         help="Seconds without sandboxes and requests after which `orkee serve` ends itself.",
@@ -89,7 +104,10 @@ class OrkeeExtension(ExtensionApp):
         The environment's ORKEE_LAG_LIMIT gives the default.""",
     ).tag(config=True)
 
-    @validate("default_ttl", "reap_interval", "max_sandboxes", "log_limit", "max_snapshot_size")
+    @validate(
+        *("default_ttl", "reap_interval", "max_sandboxes", "log_limit", "max_snapshot_size"),
+        *("log_days", "kept_logs", "history_days", "history_rows"),
+    )
     def _above_zero(self, proposal: Any) -> Any:
         if proposal["value"] <= 0:
             raise TraitError(f"OrkeeExtension.{proposal['trait'].name} is not above 0.")
@@ -172,6 +190,10 @@ class OrkeeExtension(ExtensionApp):
                 reap_interval=self.reap_interval,
                 on_shutdown=self.on_shutdown,
                 limits=self.limits,
+                log_days=self.log_days,
+                kept_logs=self.kept_logs,
+                history_days=self.history_days,
+                history_rows=self.history_rows,
             ),
             database=Path(self.database).expanduser() if self.database else None,
             runner_host=self.runner_host or None,

@@ -28,6 +28,7 @@ from .live_socket import LiveHandler
 from .port_handlers import LinkHandler, WaitHandler
 from .process_handlers import AttachHandler, ProcessesHandler, SignalHandler
 from .proxy import ProxyHandler
+from .query_handlers import SqlHandler
 from .snapshot_handlers import ForkHandler, KeptHandler, SnapshotHandler, SnapshotsHandler
 from .stats_handlers import StatsHandler
 from .stream_handlers import LogsHandler, SandboxesHandler
@@ -67,6 +68,7 @@ ROUTES: Final[tuple[tuple[str, type[OrkeeHandler]], ...]] = (
     (rf"{API}/sandbox/{_REF}/fork", ForkHandler),
     (rf"{API}/snapshots", SnapshotsHandler),
     (rf"{API}/snapshots/{_REF}", KeptHandler),
+    (rf"{API}/sql", SqlHandler),
     (rf"{API}/clean", CleanHandler),
     (rf"{API}/templates", TemplatesHandler),
     (rf"{API}/engine", EngineHandler),

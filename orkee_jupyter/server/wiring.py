@@ -29,8 +29,6 @@ _ENGINE_STOP = 1.5
 _STORE_STOP = 2.0
 #: Seconds after which a thread that computes lets another one on.
 _TURN = 0.001
-#: How long the log of an ended sandbox is kept, in seconds.
-_LOG_AGE = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +129,11 @@ async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
             ),
             shelf=shelf,
             settings=options.settings,
+            history=store.history,
             publish=publish,
         )
         stops.insert(0, ("manager", _MANAGER_STOP, manager.shutdown))
         await manager.startup()
-        await hub.sweep(_LOG_AGE)
         await shelf.sweep()
     except BaseException:
         for name, seconds, stop in stops:

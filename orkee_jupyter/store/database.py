@@ -52,6 +52,12 @@ _CARRY: Final = (
     "INSERT INTO store_epoch SELECT max(epoch) FROM source.store_epoch",
 )
 
+_HISTORY_SINCE: Final = 4  # version of the schema
+_CARRY_HISTORY: Final = (
+    "INSERT INTO sandbox_events SELECT * FROM source.sandbox_events",
+    "INSERT INTO sandbox_execs SELECT * FROM source.sandbox_execs",
+)
+
 
 class Database:
     """A file and what lies beside it.
@@ -329,6 +335,10 @@ def _carry_over(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
     migrate.up(connection, version[0][0])
     for statement in _CARRY:
         connection.execute(statement).fetchall()
+    # Apart, and only where another process could read them all: they must not cost a sandbox.
+    if version[0][0] >= _HISTORY_SINCE and probe(source, CONFIG, history=True).history:
+        for statement in _CARRY_HISTORY:
+            connection.execute(statement).fetchall()
     connection.execute("DETACH source").fetchall()
 
 

@@ -22,18 +22,30 @@ TIMEOUT: Final = 60.0  # seconds; a replay of a WAL of the largest size takes we
 class Finding:
     """What a probe saw. ``error`` is the name and the text of DuckDB's exception.
 
-    ``epoch`` and ``rows`` are None where the file has no such table yet.
+    ``epoch`` and ``rows`` are None where the file has no such table yet. ``history`` says that
+    events and execs were looked at and can be read.
     """
 
     epoch: int | None = None
     rows: int | None = None
+    history: bool = False
     error: tuple[str, str] | None = None
 
 
-def probe(database: Path, config: Mapping[str, Any]) -> Finding:
-    """Open, read every row, close. Changes nothing on disk; a crash is an error like another."""
+def probe(database: Path, config: Mapping[str, Any], *, history: bool = False) -> Finding:
+    """Open, read every row, close. Changes nothing on disk; a crash is an error like another.
+
+    Events and execs are read with ``history`` only: they may be many, and nobody's loss.
+    """
     # -P: the folder of the script must not become a source of modules.
-    command = [sys.executable, "-P", __file__, str(database), json.dumps(dict(config))]
+    command = [
+        sys.executable,
+        "-P",
+        __file__,
+        str(database),
+        json.dumps(dict(config)),
+        "1" if history else "",
+    ]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, check=False
@@ -49,13 +61,15 @@ def probe(database: Path, config: Mapping[str, Any]) -> Finding:
     except ValueError:
         return Finding()
     error = fields["error"]
-    return Finding(fields["epoch"], fields["rows"], tuple(error) if error else None)
+    return Finding(
+        fields["epoch"], fields["rows"], fields["history"], tuple(error) if error else None
+    )
 
 
-def _look(path: str, config: dict[str, Any]) -> dict[str, Any]:
+def _look(path: str, config: dict[str, Any], history: bool) -> dict[str, Any]:
     import duckdb
 
-    seen: dict[str, Any] = {"epoch": None, "rows": None, "error": None}
+    seen: dict[str, Any] = {"epoch": None, "rows": None, "history": False, "error": None}
     try:
         connection = duckdb.connect(path, read_only=True, config=config)
         tables = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
@@ -66,6 +80,10 @@ def _look(path: str, config: dict[str, Any]) -> dict[str, Any]:
             # The hash makes DuckDB read, and check, every block that holds a row.
             sql = "SELECT count(*), bit_xor(hash(s)) FROM sandbox_sessions s"
             seen["rows"] = connection.execute(sql).fetchall()[0][0]
+        if history:
+            for table in ("sandbox_events", "sandbox_execs"):
+                connection.execute(f"SELECT bit_xor(hash(h)) FROM {table} h").fetchall()  # noqa: S608
+            seen["history"] = True
         connection.close()
     except duckdb.Error as error:
         seen["error"] = [type(error).__name__, str(error)]
@@ -73,4 +91,4 @@ def _look(path: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_look(sys.argv[1], json.loads(sys.argv[2]))))
+    print(json.dumps(_look(sys.argv[1], json.loads(sys.argv[2]), bool(sys.argv[3]))))

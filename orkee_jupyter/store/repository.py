@@ -13,6 +13,7 @@ from ..sandbox.errors import OrkeeError
 from ..sandbox.model import ENDED, ListQuery, Page, Sandbox
 from . import cursor, failures, statements
 from .database import RESERVE, Database, all_held, candidates
+from .history import DuckDBHistory
 from .migrate import transaction
 from .rows import from_row, to_row
 from .writer import Work, Writer
@@ -30,6 +31,7 @@ class DuckDBStore:
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
         self._writer = writer
+        self.history = DuckDBHistory(database, writer)
 
     @classmethod
     async def open(

@@ -28,3 +28,15 @@ class Verb(Base):
         sandbox |= {"status": "active", "host_url": "http://127.0.0.1:40000"}
         self.write(json.dumps({"progress": "starting the container"}) + "\n\n")
         self.write(json.dumps({"success": True, "sandbox": sandbox}) + "\n")
+
+
+class Sql(Base):
+    """Answers each query with the same two rows."""
+
+    def post(self) -> None:
+        self.stub.asked.append(json.loads(self.request.body))
+        columns = [{"name": "name", "type": "VARCHAR"}, {"name": "made", "type": "TIMESTAMP"}]
+        rows = [["web", "2026-11-24 10:00:00.5"], [None, None]]
+        notes = ["Of logs the newest 2 rows were looked at."] if self.stub.cut else []
+        answer = {"columns": columns, "rows": rows, "cut": self.stub.cut, "notes": notes}
+        self.write({"success": True, **answer})

@@ -82,6 +82,8 @@ class StubServer:
         self.exec_ended = threading.Event()
         self.log_left = threading.Event()
         self.commands: set[asyncio.Task[Any]] = set()
+        self.asked: list[dict[str, Any]] = []  # the bodies of queries
+        self.cut = False  # the answers to queries are
         self.url = ""
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -131,6 +133,7 @@ class StubServer:
             (r"orkee/api/sandbox/([^/]+)/ports/([0-9]+)/link", stub_ports.Link),
             (r"orkee/api/sandbox/([^/]+)/wait", stub_ports.Wait),
             (r"orkee/api/(clean|templates|engine)", Rest),
+            (r"orkee/api/sql", stub_lifecycle.Sql),
         ]
         app = Application(
             [(prefix + path, handler, {"stub": self}) for prefix in {"/", self.base_url}

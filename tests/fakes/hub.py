@@ -266,6 +266,7 @@ class FakeHub:
         self._points = points or Points()
         self._places: dict[str, Place] = {}
         self.host = HostPorts()
+        self.swept: list[tuple[float, int, tuple[str, ...]]] = []
 
     @property
     def open_places(self) -> set[str]:
@@ -306,6 +307,9 @@ class FakeHub:
         if sandbox_id not in self.open_places:
             raise _lost("it was stopped")
         return self._places[sandbox_id].ports
+
+    async def sweep(self, max_age: float, most: int, live: Sequence[str]) -> None:
+        self.swept.append((max_age, most, tuple(live)))
 
     async def logs(self, sandbox_id: str, query: LogQuery) -> AsyncIterator[LogEntry]:
         place = self._places.get(sandbox_id)

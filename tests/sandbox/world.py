@@ -14,6 +14,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.manager import SandboxManager, Settings
 from orkee_jupyter.sandbox.model import CreateRequest, Sandbox, Status
 from orkee_jupyter.sandbox.ports import Progress
+from orkee_jupyter.sandbox.records import HistoryStore
 from orkee_jupyter.sandbox.templates import TemplateCatalogue
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.engine import FakeEngine
@@ -28,7 +29,12 @@ OWNER = "ada"
 class World:
     """One server's domain, on virtual time."""
 
-    def __init__(self, store: FakeStore | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        store: FakeStore | None = None,
+        history: HistoryStore | None = None,
+        **settings: Any,
+    ) -> None:
         self.points = Points()
         self.clock = FakeClock()
         self.store = store or FakeStore()
@@ -46,6 +52,7 @@ class World:
             shelf=self.shelf,
             clock=self.clock,
             settings=Settings(**settings),
+            history=history,
             publish=self.published.append,
             new_id=lambda: next(ids),
         )

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from orkee_jupyter.sandbox.model import LogEntry, LogQuery
 from orkee_jupyter.sandboxd import logs
-from orkee_jupyter.sandboxd.logs import LogSpool, sweep_logs
+from orkee_jupyter.sandboxd.logs import LogSpool
 from orkee_jupyter.sandboxd.records import Batch, TailCut, parse
+from orkee_jupyter.sandboxd.sweeping import sweep_logs
 
 MakeSpool = Callable[..., LogSpool]
 
@@ -256,7 +257,7 @@ def test_a_sweep_removes_old_logs_and_spares_new_and_used_ones(tmp_path: Path) -
         (tmp_path / name).mkdir()
     for name in ("old", "used"):
         os.utime(tmp_path / name, (0, 0))
-    sweep_logs(tmp_path, 60.0, {"used"})
+    assert sweep_logs(tmp_path, 60.0, 10, {"used"}) == ["old"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "used"]
 
 

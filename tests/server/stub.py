@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ from orkee_jupyter.sandbox.model import (
     TerminalRequest,
 )
 from orkee_jupyter.sandbox.ports import CacheUse, Filling, Progress
+from orkee_jupyter.sandbox.records import Answer
 from orkee_jupyter.sandbox.settings import Settings
 from orkee_jupyter.sandbox.usage import Stats
 
@@ -175,6 +177,12 @@ class StubManager:
     async def stop(self, ref: str, owner: str) -> Sandbox:
         self._called("stop", ref, owner)
         return self.sandbox.with_(status=Status.TERMINATED)
+
+    async def query(self, query: str, rows: int, owner: str) -> Answer:
+        self._called("query", query, rows, owner)
+        columns = [{"name": "n", "type": "INTEGER"}]
+        body = {"columns": columns, "rows": [[1]], "cut": False}
+        return Answer(json.dumps(body).encode(), ("Of logs the newest were looked at.",))
 
     async def stop_later(self, ref: str, seconds: float, owner: str) -> Sandbox:
         self._called("stop_later", ref, seconds, owner)

@@ -50,7 +50,7 @@ def expected_action(verb: str, path: str) -> str:
         or "/orkee/proxy/" in path
     ):
         return "execute"
-    return "read" if verb == "GET" else "write"
+    return "read" if verb == "GET" or path.endswith("/sql") else "write"
 
 
 @pytest.fixture
@@ -96,6 +96,7 @@ async def test_the_walk_sees_every_verb(server: Running) -> None:
         *(("POST", f"/sandbox/web/{verb}") for verb in ("snapshot", "fork")),
         ("GET", "/snapshots"),
         ("DELETE", "/snapshots/web"),
+        ("POST", "/sql"),
         *((verb, "/sandbox/web/files") for verb in ("GET", "POST", "DELETE")),
         *((verb, "/sandbox/web/files/content") for verb in ("GET", "PUT")),
         *((verb, "/sandbox/web/files/archive") for verb in ("GET", "PUT")),

@@ -36,7 +36,7 @@ INSERT INTO sandbox_sessions
     (id, user_id, status, created_at, last_active_at, expires_at, sequence)
 VALUES (?, 'ada', ?, 1, 2, 3, 7)
 """
-INSERTS = {1: FIRST, 2: SECOND, 3: THIRD}
+INSERTS = {1: FIRST, 2: SECOND, 3: THIRD, 4: THIRD}
 TIMES = [(3, 5), (1, 9), (4, 5), (2, 5), (0, 4)]  # number and created_at
 IN_ORDER = [0, 2, 3, 4, 1]
 

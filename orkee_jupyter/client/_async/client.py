@@ -9,6 +9,7 @@ from typing import Any, Self
 from ...problems import from_problem
 from ...sandbox.errors import OrkeeError
 from .. import transport
+from ..answers import QueryResult, result_of
 from ..discovery import Address
 from ..kept import Snapshot, name_of, snapshot_of
 from .connection import AsyncConnection
@@ -50,6 +51,15 @@ class AsyncClient:
         """End what has expired and return the sandboxes that were ended."""
         answer = await self._connection.call("POST", "clean")
         return [AsyncSandbox(data, self._connection) for data in answer.get("cleaned", [])]
+
+    async def sql(self, query: str, *, rows: int | None = None) -> QueryResult:
+        """Return the answer to a SELECT over ``sessions``, ``events``, ``execs`` and ``logs``.
+
+        At most 10,000 ``rows`` unless said otherwise; ``.df()`` makes a DataFrame of them.
+        Raises OrkeeError ``invalid_sql``, ``query_too_large``.
+        """
+        body = {"query": query} if rows is None else {"query": query, "rows": rows}
+        return result_of(await self._connection.call("POST", "sql", body=body))
 
     async def snapshots(self) -> builtins.list[Snapshot]:
         """Return the workspaces that are kept under names, newest first."""
