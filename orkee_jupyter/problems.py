@@ -40,6 +40,7 @@ STATUS: Final[Mapping[str, int]] = {
     "engine_lost": 503,
     "engine_timeout": 504,
     "engine_failed": 502,
+    "secret_missing": 409,
     "link_failed": 502,
     "disk_full": 507,
     "terminal_not_found": 404,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orkee_jupyter.client.secret_values import secrets_of
+
 from . import servers
 from .output import cell, print_json, until
 from .progress import Progress
@@ -39,10 +41,21 @@ def pause(
 
 
 @reported()
-def resume(ref: Ref, as_json: Json = False) -> None:
+def resume(
+    ref: Ref,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=env:VAR|=file:PATH|=VALUE]",
+            help="A secret of its that the server does not know any more; repeatable.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Start the container of a paused sandbox again, with its files, ports and command."""
     with Progress("resuming the sandbox") as progress:
-        sandbox = servers.get(ref).resume(on_progress=progress)
+        secrets = secrets_of(secret) if secret else None
+        sandbox = servers.get(ref).resume(secrets=secrets, on_progress=progress)
     if as_json:
         print_json(sandbox.data)
         return

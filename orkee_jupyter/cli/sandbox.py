@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from orkee_jupyter.client.secret_values import secrets_of
+
 from . import (
     files,
     lifecycle,
@@ -76,6 +78,13 @@ def create(
         list[str] | None,
         typer.Option("--env", "-e", metavar="KEY[=VALUE]", help="A variable; repeatable."),
     ] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=env:VAR|=file:PATH|=VALUE]",
+            help="A variable that is kept in memory only; repeatable.",
+        ),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeatable.")
     ] = None,
@@ -122,6 +131,7 @@ def create(
             project=project,
             ports=values.ports(port) if port else None,
             env=values.pairs("--env", env, inherit=True) if env else None,
+            secrets=secrets_of(secret) if secret else None,
             labels=values.pairs("--label", label) if label else None,
             ttl=ttl,
             on_expiry=on_expiry,

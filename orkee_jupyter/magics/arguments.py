@@ -14,6 +14,8 @@ TEMPLATE, REFERENCE, STATUS, COMMAND = "template", "reference", "status", "comma
 CODE_LANGUAGE = "language"
 STATUSES: Final = ("creating", "active", "paused", "terminated", "failed")
 
+_KEPT: Final = "a variable that is kept in memory only, and masked in outputs"
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -122,6 +124,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
                 Option("--pids", "NUMBER", "at most so many processes and threads"),
                 Option("--timeout", "TIME", "end it after so long in any case: 90 (seconds), 30m"),
                 Option("--env", "KEY=VALUE", "an environment variable", "-e", repeat=True),
+                Option("--secret", "NAME[=env:VAR|=file:PATH|=VALUE]", _KEPT, repeat=True),
                 Option("--label", "KEY=VALUE", "a label to find it by", repeat=True),
                 Option("--ttl", "TIME", "lifetime without activity: 90 (seconds), 30m, 2h, 1d"),
                 Option("--on-expiry", "VERB", "when its ttl is over: stop or pause"),
@@ -299,6 +302,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command(
             "resume",
             "Start the container of a paused sandbox again.",
+            (Option("--secret", "NAME[=env:VAR|=file:PATH|=VALUE]", _KEPT, repeat=True),),
             positional="ID",
             values=REFERENCE,
             least=1,

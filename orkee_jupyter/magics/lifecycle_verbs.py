@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..client import Sandbox
+from ..client.secret_values import secrets_of
 from .arguments import Arguments
 from .cards import SandboxList
 from .errors import SandboxInterrupted
@@ -27,7 +28,8 @@ def resume(magics: SandboxMagics, arguments: Arguments, names: Mapping[str, Any]
     sandbox = magics.find(arguments.words[0], names)
     try:
         with magics.progress("resuming the sandbox") as progress:
-            return sandbox.resume(on_progress=progress)
+            secrets = secrets_of(arguments.all("secret")) or None
+            return sandbox.resume(secrets=secrets, on_progress=progress)
     except KeyboardInterrupt:
         raise SandboxInterrupted(
             f"Interrupted: {called(sandbox)} is not waited for, and goes on to be resumed."

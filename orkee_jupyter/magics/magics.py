@@ -19,6 +19,7 @@ from IPython.core.magic import (
 from traitlets import Bool
 
 from ..client import Background, Client, OrkeeError, Sandbox
+from ..client.secret_values import secrets_of
 from . import (
     dashboard_verb,
     lifecycle_verbs,
@@ -142,6 +143,7 @@ class SandboxMagics(Magics):
                     cpus=values.number("--cpus", arguments.one("cpus")),
                     pids=values.whole("--pids", arguments.one("pids")),
                     env=values.pairs("--env", arguments.all("env")) or None,
+                    secrets=secrets_of(arguments.all("secret")) or None,
                     labels=values.pairs("--label", arguments.all("label")) or None,
                     ttl=arguments.one("ttl"),
                     on_expiry=arguments.one("on_expiry"),

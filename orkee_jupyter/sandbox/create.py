@@ -70,6 +70,7 @@ def draft(
         limits=merged(request.limits, template.limits),
         timeout=template.timeout if request.timeout is None else request.timeout,
         setup=template.setup,
+        secrets=tuple(request.secrets),
         host_ports=request.host_ports,
     )
 
@@ -110,6 +111,7 @@ class Creator:
         start: bool = True,
         wait: bool = True,
         content: Content | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> Sandbox:
         """Bring a drafted sandbox up and return its active row; its first one without ``wait``.
 
@@ -118,7 +120,7 @@ class Creator:
         command waits for :meth:`start`.
         """
         entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
-        entry.filling = content
+        entry.filling, entry.secrets = content, secrets or {}
         entry.command_waits = not start and sandbox.command is not None
         entry.creation = self._tasks.spawn(self._conduct(entry, setup, progress))
         if not wait:
@@ -235,7 +237,9 @@ class Creator:
 
     async def _start_command(self, entry: Entry, daemon: Daemon) -> None:
         sandbox = entry.sandbox
-        await daemon.start(sandbox.command, sandbox.env, sandbox.working_directory)
+        await daemon.start(
+            sandbox.command, sandbox.env, sandbox.working_directory, entry.secrets or None
+        )
         if sandbox.command is not None:
             await self._watch_beginning(entry, daemon)
 
@@ -281,7 +285,7 @@ class Creator:
         entry.sandbox = entry.sandbox.with_(exit_code=ended.exit_code, reason=exit_reason(ended))
         if ended.exit_code != 0:
             lines = await self._last_lines(entry.sandbox.id)
-            raise _exited(ended, [hide(line, entry.sandbox.env) for line in lines])
+            raise _exited(ended, [hide(line, entry.sandbox.env, entry.secrets) for line in lines])
 
     async def _last_lines(self, sandbox_id: str) -> list[str]:
         """Return the end of the log; it may arrive a moment after the exit."""

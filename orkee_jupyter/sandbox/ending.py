@@ -129,7 +129,7 @@ class Ending:
         if to is Status.FAILED:
             lines = await self._last_lines(entry.sandbox.id) if placed else []
             error = error or limit_exceeded(entry.sandbox, reason)
-            problem = problem_of(error, entry.sandbox.env, lines)
+            problem = problem_of(error, entry.sandbox.env, lines, entry.secrets)
             entry.sandbox = entry.sandbox.with_(problem=problem)
         await self._registry.move(entry, to, reason)
         await self._keep_log(entry.sandbox.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 from .lifetimes import Lifetimes
 from .model import Sandbox
@@ -31,15 +32,22 @@ class Lifecycle(ABC):
         return await self._pausing.pause(await self._unended(ref, owner))
 
     async def resume(
-        self, ref: str, owner: str, progress: Progress = lambda _: None, *, wait: bool = True
+        self,
+        ref: str,
+        owner: str,
+        progress: Progress = lambda _: None,
+        *,
+        wait: bool = True,
+        secrets: Mapping[str, str] | None = None,
     ) -> Sandbox:
         """Start the container of a paused sandbox again and return its active row.
 
         Without ``wait`` the row of now: it goes on by itself. Nothing happens to an active
-        one. Raises what ``create`` does, with the sandbox still paused, and
+        one. Raises what ``create`` does, with the sandbox still paused, ``secret_missing`` and
         ``sandbox_not_active``. Cancelling the wait does not cancel the resume.
         """
-        return await self._pausing.resume(await self._unended(ref, owner), progress, wait=wait)
+        entry = await self._unended(ref, owner)
+        return await self._pausing.resume(entry, progress, wait=wait, secrets=secrets)
 
     async def extend(self, ref: str, seconds: int, owner: str) -> Sandbox:
         """Have a sandbox live at least ``seconds`` from now, used or not; return its row.

@@ -8,7 +8,7 @@ from typing import Final
 
 from .errors import OrkeeError
 from .suggest import remedy_for
-from .validate import parse_ttl, show
+from .validate import parse_ttl, show, validate_secrets
 
 #: Seconds that a stop may be put off.
 MAX_AFTER: Final = 60.0
@@ -43,15 +43,19 @@ def decode_extend(obj: Mapping[str, object]) -> int:
     return parse_ttl(obj["ttl"])
 
 
-def decode_resume(obj: Mapping[str, object]) -> bool:
-    """Return whether to wait until the sandbox is active. Raises ``invalid_request``."""
+def decode_resume(obj: Mapping[str, object]) -> tuple[bool, dict[str, str]]:
+    """Return whether to wait until the sandbox is active, and values of its secrets.
+
+    Raises ``invalid_request``.
+    """
+    known = ("wait", "secrets")
     for key in obj:
-        if key != "wait":
-            raise _invalid(f"The key {show(key)} is unknown.", remedy_for(key, ("wait",)), key)
-    wait = obj.get("wait")
+        if key not in known:
+            raise _invalid(f"The key {show(key)} is unknown.", remedy_for(key, known), key)
+    wait, secrets = obj.get("wait"), obj.get("secrets")
     if wait is not None and not isinstance(wait, bool):
         raise _invalid(f"wait is {show(wait)}, not a boolean.", "Give true or false.", "wait")
-    return wait is not False
+    return wait is not False, {} if secrets is None else validate_secrets(secrets)
 
 
 def decode_nothing(obj: Mapping[str, object]) -> None:

@@ -98,6 +98,7 @@ class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
         self._recorder = Recorder(
             history, clock, self._tasks, settings.history_days, settings.history_rows
         )
+        self._recorder.secrets = self._registry.secrets
         self._registry.history.told = self._recorder.event
         self._activity = Activity(self._registry, clock, self._tasks, settings.touch_interval)
         self._ending = Ending(self._registry, engine, hub, clock, settings, self._tasks)
@@ -217,6 +218,7 @@ class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
             start=request.start,
             wait=request.wait,
             content=beginning.content,
+            secrets=request.secrets,
         )
 
     async def start(self, ref: str, owner: str) -> Sandbox:

@@ -139,6 +139,7 @@ class Sandbox:
     host_ports: Mapping[int, int] = field(default_factory=dict)  # wanted, by the sandbox's port
     stop_at: float | None = None  # seconds since 1970 when it is to be stopped; memory only
     problem: Problem | None = None  # of a failed one
+    secrets: tuple[str, ...] = ()  # names of variables whose values are nowhere in a row
     promised: int = 0  # seconds since 1970 until when it was asked to live, used or not
     given_up: bool = False  # its end has begun: its workspace may be empty already
 
@@ -189,6 +190,7 @@ class CreateRequest:
     wait: bool = True  # for it to be active; else it goes on by itself
     on_expiry: str | None = None
     snapshot: str | None = None  # by its name: the workspace begins with its files
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +355,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "working_directory": sandbox.working_directory,
         "command": list(sandbox.command) if sandbox.command is not None else None,
         "env": sorted(sandbox.env),
+        "secrets": sorted(sandbox.secrets),
         "labels": dict(sandbox.labels),
         "ttl": sandbox.ttl,
         "on_expiry": sandbox.on_expiry,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from .activity import Activity
@@ -12,7 +13,7 @@ from .errors import OrkeeError
 from .model import PortMapping, Sandbox, Status
 from .ports import Clock, Progress
 from .problem import hide
-from .refusals import defect, label, not_active
+from .refusals import defect, label, not_active, secret_missing, unknown_secret
 from .registry import Entry, Registry
 from .settings import Settings
 from .tasks import Tasks
@@ -70,20 +71,28 @@ class Pausing:
             await self._registry.touch(entry)
 
     async def resume(
-        self, entry: Entry, progress: Progress = lambda _: None, *, wait: bool = True
+        self,
+        entry: Entry,
+        progress: Progress = lambda _: None,
+        *,
+        wait: bool = True,
+        secrets: Mapping[str, str] | None = None,
     ) -> Sandbox:
         """Start a paused sandbox's container again and return its active row.
 
         It has its id, name, files, ports, environment, limits and command as before; without
         ``wait`` its paused row is returned and the resume goes on by itself. Nothing happens
         to an active one, and two calls are one resume. A resume that fails leaves the sandbox
-        paused with the reason. Raises what a create does, and ``sandbox_not_active``.
+        paused with the reason. ``secrets`` are values in place of those that were given before,
+        or that a server before this one had. Raises what a create does, ``secret_missing`` and
+        ``sandbox_not_active``.
         """
         if entry.ending is not None or entry.sandbox.status is Status.CREATING:
             raise not_active(entry.sandbox, stopping=True)
         if entry.sandbox.status is Status.ACTIVE:
             return entry.sandbox
         if not entry.being_resumed:
+            _take(entry, secrets or {})
             setup = self._setup(entry.sandbox)
             self._registry.make_room(self._settings.max_sandboxes)
             entry.resuming = self._tasks.spawn(self._conduct(entry, setup, progress))
@@ -129,7 +138,11 @@ class Pausing:
 
     async def _fall_back(self, entry: Entry, before: Sandbox, error: OrkeeError) -> None:
         """Take down what came up, and say why the sandbox is still paused."""
-        reason = before.reason if error.code == _BROKEN_OFF else hide(error.cause, before.env)
+        reason = (
+            before.reason
+            if error.code == _BROKEN_OFF
+            else hide(error.cause, before.env, entry.secrets)
+        )
         entry.step, entry.workspace = None, True
         if error.code != _BROKEN_OFF:
             said = f"It could not be resumed: {reason}"
@@ -145,6 +158,17 @@ class Pausing:
             expires_at=max(before.expires_at, entry.sandbox.expires_at),
         )
         await self._registry.save(entry)
+
+
+def _take(entry: Entry, secrets: Mapping[str, str]) -> None:
+    """Take values of a sandbox's secrets. Raises ``secret_missing``, ``invalid_request``."""
+    sandbox = entry.sandbox
+    if unknown := sorted(set(secrets) - set(sandbox.secrets)):
+        raise unknown_secret(sandbox, unknown[0])
+    known = {**entry.secrets, **secrets}
+    if missing := [name for name in sandbox.secrets if name not in known]:
+        raise secret_missing(sandbox, missing)
+    entry.secrets = known
 
 
 def _broken_off(sandbox: Sandbox) -> OrkeeError:

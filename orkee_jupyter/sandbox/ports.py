@@ -237,9 +237,15 @@ class Daemon(Protocol):
     """The sandboxd of one running sandbox."""
 
     async def start(
-        self, command: Sequence[str] | None, env: Mapping[str, str], cwd: str
+        self,
+        command: Sequence[str] | None,
+        env: Mapping[str, str],
+        cwd: str,
+        secrets: Mapping[str, str] | None = None,
     ) -> int | None:
         """Start the main command, once; return its pid.
+
+        ``secrets`` are variables too, which no output shows.
 
         Raises ``command_not_found``, ``command_not_executable``, ``invalid_directory``.
         """

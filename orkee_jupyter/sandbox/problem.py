@@ -19,7 +19,10 @@ _SECRET = re.compile(r"key|token|secret|passw|pwd|credential|auth|cookie|private
 
 
 def problem_of(
-    error: OrkeeError, env: Mapping[str, str], lines: Sequence[str] | None = None
+    error: OrkeeError,
+    env: Mapping[str, str],
+    lines: Sequence[str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> Problem:
     """Return what to keep of the error that a sandbox failed with.
 
@@ -29,21 +32,22 @@ def problem_of(
     said = own if isinstance(own, list) and own else lines or ()
     return Problem(
         error.code,
-        hide(error.cause, env),
-        hide(error.remedy, env),
-        tuple(hide(str(line), env)[:LINE] for line in said)[-LINES:],
+        hide(error.cause, env, secrets),
+        hide(error.remedy, env, secrets),
+        tuple(hide(str(line), env, secrets)[:LINE] for line in said)[-LINES:],
     )
 
 
-def hide(text: str, env: Mapping[str, str]) -> str:
+def hide(text: str, env: Mapping[str, str], secrets: Mapping[str, str] | None = None) -> str:
     """Return a text in which values of the environment are replaced by their names.
 
     Names are public, values may be secrets. Short ones of harmless names stay: to hide each
-    "1" or "node" would make the text useless.
+    "1" or "node" would make the text useless. ``secrets`` are hidden if not very short.
     """
-    for name, value in sorted(env.items(), key=lambda each: -len(each[1])):
+    secrets = secrets or {}
+    for name, value in sorted({**env, **secrets}.items(), key=lambda each: -len(each[1])):
         # A value of several lines is shown a line at a time.
         for part in (value, *value.splitlines()):
-            if len(part) >= (_SHORT if _SECRET.search(name) else _LONG):
+            if len(part) >= (_SHORT if name in secrets or _SECRET.search(name) else _LONG):
                 text = text.replace(part, f"[{name}]")
     return text

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -59,6 +59,8 @@ class Recorder:
         self._failing = False
         self._closed = False
         self._pruned = float("-inf")
+        #: Gives the values of a sandbox's secrets, which must not stand in what is kept.
+        self.secrets: Callable[[str], Mapping[str, str]] = lambda _: {}
 
     @property
     def store(self) -> HistoryStore | None:
@@ -76,7 +78,7 @@ class Recorder:
         """Note an event."""
         if self._store is None or self._closed:
             return
-        kept = replace(event, text=hide(event.text, sandbox.env))
+        kept = replace(event, text=hide(event.text, sandbox.env, self.secrets(sandbox.id)))
         self._events.append(EventRecord(sandbox.id, sandbox.user_id, kept))
         self._schedule()
 
@@ -111,7 +113,7 @@ class Recorder:
             sandbox.id,
             owner,
             request.origin,
-            command_text(request, sandbox.env),
+            command_text(request, sandbox.env, self.secrets(sandbox.id)),
             round(self._clock.now(), 3),
         )
         self._running[record.id] = (record, self._clock.monotonic())

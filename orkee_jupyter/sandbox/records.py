@@ -94,15 +94,17 @@ class HistoryStore(Protocol):
         """End the queries that are under way."""
 
 
-def command_text(request: ExecRequest, env: Mapping[str, str]) -> str:
+def command_text(
+    request: ExecRequest, env: Mapping[str, str], secrets: Mapping[str, str] | None = None
+) -> str:
     """Return a command as a line of text, bounded, with values of environments hidden.
 
     Words are hidden before they are quoted, for a quoted value no longer looks like itself,
     and the line after it, for a value may be several words.
     """
     known = {**env, **request.env}
-    words = (hide(word, known) for word in request.command)
-    text = hide(shlex.join(words), known)
+    words = (hide(word, known, secrets) for word in request.command)
+    text = hide(shlex.join(words), known, secrets)
     data = text.encode("utf-8", "replace")
     if len(data) <= COMMAND_LIMIT:
         return data.decode()

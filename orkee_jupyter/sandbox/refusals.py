@@ -114,3 +114,26 @@ def defect(sandbox: Sandbox, error: BaseException) -> OrkeeError:
         f"The sandbox {label(sandbox)} met a defect in Orkee: {type(error).__name__}: {error}.",
         "Please report it with the server's log.",
     )
+
+
+def secret_missing(sandbox: Sandbox, names: Sequence[str]) -> OrkeeError:
+    """Return the error for a resume without values that only an earlier server knew."""
+    flags = " ".join(f"--secret {name}" for name in names)
+    return OrkeeError(
+        "secret_missing",
+        f"The server does not know the secrets of sandbox {label(sandbox)} any more: "
+        f"{', '.join(names)}.",
+        f"Give them again: `orkee sandbox resume {label(sandbox)} {flags}`.",
+        details={"id": sandbox.id, "names": list(names)},
+    )
+
+
+def unknown_secret(sandbox: Sandbox, name: str) -> OrkeeError:
+    """Return the error for a secret that a sandbox was not created with."""
+    has = ", ".join(sandbox.secrets) or "none"
+    return OrkeeError(
+        "invalid_request",
+        f"The sandbox {label(sandbox)} has no secret {show(name)}.",
+        f"It was created with: {has}.",
+        details={"field": "secrets"},
+    )

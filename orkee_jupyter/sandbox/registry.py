@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from . import failpoint
@@ -50,6 +50,7 @@ class Entry:
         self.failure: str | None = None  # the limit that it broke
         self.throttled = 0.0  # seconds, as the guard said last
         self.resuming: asyncio.Task[Sandbox] | None = None
+        self.secrets: Mapping[str, str] = {}  # values by name: here and in the container alone
         self.had: dict[int, int] = {}  # the host's ports before it was paused
         self.began: float | None = None  # monotonic time since when it is active
         self.lived = 0.0  # seconds that it was active before that
@@ -111,6 +112,11 @@ class Registry:
     def entry(self, sandbox_id: str) -> Entry | None:
         """Return the entry of a sandbox that has not ended."""
         return self._entries.get(sandbox_id)
+
+    def secrets(self, sandbox_id: str) -> Mapping[str, str]:
+        """Return the values of a sandbox's secrets, as far as they are known here."""
+        entry = self._entries.get(sandbox_id)
+        return {} if entry is None else entry.secrets
 
     def current(self, row: Sandbox) -> Sandbox:
         """Return what memory knows of a row's sandbox, which is never older than the row."""

@@ -30,6 +30,7 @@ from .validate import (
     validate_name,
     validate_on_expiry,
     validate_ports,
+    validate_secrets,
     validate_timeout,
 )
 
@@ -88,6 +89,7 @@ _CREATE: Mapping[str, Check] = {
     "project": validate_line,
     "ports": parse_ports,
     "env": validate_env,
+    "secrets": validate_secrets,
     "labels": validate_labels,
     "ttl": parse_ttl,
     "on_expiry": validate_on_expiry,

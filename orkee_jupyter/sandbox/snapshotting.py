@@ -13,6 +13,7 @@ from .files import FileRequest
 from .model import CreateRequest, Sandbox, Template, show_bytes
 from .ports import Clock, Content, FileStream, Filling, Progress
 from .refusals import label
+from .registry import Registry
 from .snapshots import Shelf, Snapshot, template_of
 from .templates import TemplateCatalogue
 
@@ -33,6 +34,7 @@ class Snapshotting(ABC):
     """A part of the manager: snapshots and forks."""
 
     _shelf: Shelf
+    _registry: Registry
     _clock: Clock
     _templates: TemplateCatalogue
 
@@ -99,7 +101,12 @@ class Snapshotting(ABC):
         """
         sandbox = await self.usable(ref, owner)
         beginning = Beginning(
-            CreateRequest(sandbox.template, name=name, project=sandbox.project_id),
+            CreateRequest(
+                sandbox.template,
+                name=name,
+                project=sandbox.project_id,
+                secrets=self._registry.secrets(sandbox.id),
+            ),
             template_of(sandbox, self._setup(sandbox)),
             Content(self._workspace(sandbox, owner), f"the workspace of {label(sandbox)}", True),
         )

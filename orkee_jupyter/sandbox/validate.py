@@ -148,6 +148,15 @@ def validate_env(value: object, field: str = "env") -> dict[str, str]:
     return pairs
 
 
+def validate_secrets(value: object, field: str = "secrets") -> dict[str, str]:
+    """Return secret variables, each with a value."""
+    pairs = validate_env(value, field)
+    for name, text in pairs.items():
+        if not text:
+            raise _refuse(field, f"The secret {name} is empty.", "Give its value, or leave it out.")
+    return pairs
+
+
 def validate_labels(value: object, field: str = "labels") -> dict[str, str]:
     """Return labels: names of up to 63 characters, values of up to 255 bytes."""
     pairs = _mapping(value, field)

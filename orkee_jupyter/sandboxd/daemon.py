@@ -113,15 +113,28 @@ class Daemon:
     # -- what the manager calls ----------------------------------------------
 
     async def start(
-        self, command: Sequence[str] | None, env: Mapping[str, str], cwd: str
+        self,
+        command: Sequence[str] | None,
+        env: Mapping[str, str],
+        cwd: str,
+        secrets: Mapping[str, str] | None = None,
     ) -> int | None:
         """Start the main command, once; return its pid.
+
+        ``secrets`` are variables too, of this command and of those that come, which their
+        outputs do not show.
 
         Raises ``command_not_found``, ``command_not_executable``, ``invalid_directory``,
         ``link_failed``, ``sandbox_lost``.
         """
         await self._wait_for_log()
-        params = {"command": list(command) if command else None, "env": dict(env), "cwd": cwd}
+        params: dict[str, Any] = {
+            "command": list(command) if command else None,
+            "env": dict(env),
+            "cwd": cwd,
+        }
+        if secrets:
+            params["secrets"] = dict(secrets)
         try:
             result = await self._connections.request("start", params)
         except Refused as refused:

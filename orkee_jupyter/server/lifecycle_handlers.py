@@ -34,10 +34,10 @@ class ResumeHandler(StreamHandler):
     @authorized("write", resource=RESOURCE)
     async def post(self, ref: str) -> None:
         manager = await self.manager()
-        wait = decode_resume(self.json_body())
+        wait, secrets = decode_resume(self.json_body())
 
         async def resume(progress: Progress = lambda _: None) -> dict[str, Any]:
-            sandbox = await manager.resume(ref, self.owner, progress, wait=wait)
+            sandbox = await manager.resume(ref, self.owner, progress, wait=wait, secrets=secrets)
             return {"success": True, "sandbox": self.sandbox_json(manager, sandbox)}
 
         if wait and NDJSON in self.request.headers.get("Accept", ""):

@@ -49,6 +49,7 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "host_ports": {str(port): host for port, host in sandbox.host_ports.items()},
             "given_up": sandbox.given_up,
             "promised": sandbox.promised,
+            "secrets": list(sandbox.secrets),
             "problem": None if sandbox.problem is None else sandbox.problem.to_json(),
         }
     )
@@ -79,6 +80,7 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         problem=_problem(more.get("problem")),
         given_up=more.get("given_up", False),
         promised=more.get("promised", 0),
+        secrets=tuple(more.get("secrets", ())),
     )
 
 

@@ -155,8 +155,13 @@ class FakeDaemon:
         self.file_streams: list[FakeFileStream] = []
 
     async def start(
-        self, command: Sequence[str] | None, env: Mapping[str, str], cwd: str
+        self,
+        command: Sequence[str] | None,
+        env: Mapping[str, str],
+        cwd: str,
+        secrets: Mapping[str, str] | None = None,
     ) -> int | None:
+        self.secrets = secrets or {}
         await self._points.enter("daemon.start")
         if cwd == "/missing":
             raise OrkeeError("invalid_directory", f"There is no folder {cwd}.")

@@ -197,9 +197,15 @@ class StubManager:
         return self.sandbox.with_(status=Status.PAUSED)
 
     async def resume(
-        self, ref: str, owner: str, progress: Progress = lambda _: None, *, wait: bool = True
+        self,
+        ref: str,
+        owner: str,
+        progress: Progress = lambda _: None,
+        *,
+        wait: bool = True,
+        secrets: Mapping[str, str] | None = None,
     ) -> Sandbox:
-        self._called("resume", ref, owner, wait)
+        self._called("resume", ref, owner, wait, *([dict(secrets)] if secrets else []))
         progress("starting the container")
         return self.sandbox
 

@@ -12,6 +12,7 @@ from tests.server.conftest import Running
 pytestmark = pytest.mark.asyncio
 
 OWNER = "local"
+GIVEN = {"A": "b"}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,13 @@ OWNER = "local"
         ("POST", "/pause", {}, 200, ("pause", "web", OWNER)),
         ("POST", "/resume", None, 200, ("resume", "web", OWNER, True)),
         ("POST", "/resume", {"wait": False}, 202, ("resume", "web", OWNER, False)),
+        (
+            "POST",
+            "/resume",
+            {"secrets": {"A": "b"}},
+            200,
+            ("resume", "web", OWNER, True, {"A": "b"}),
+        ),
         ("POST", "/extend", {"ttl": "2h"}, 200, ("extend", "web", 7200, OWNER)),
         ("POST", "/extend", {"ttl": 90}, 200, ("extend", "web", 90, OWNER)),
     ],
@@ -50,6 +58,8 @@ async def test_a_verb_is_one_call_of_the_manager(
         ("POST", "/extend", {"tll": "2h"}, "invalid_request"),
         ("POST", "/resume", {"wait": "yes"}, "invalid_request"),
         ("POST", "/resume", {"wiat": True}, "invalid_request"),
+        ("POST", "/resume", {"secrets": {"A": ""}}, "invalid_request"),
+        ("POST", "/resume", {"secrets": ["A"]}, "invalid_request"),
         ("POST", "/pause", {"wait": True}, "invalid_request"),
         ("POST", "/keep", {"after": 1}, "invalid_request"),
     ],

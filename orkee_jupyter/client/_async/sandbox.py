@@ -69,6 +69,7 @@ class AsyncSandbox(
         project: str | None = None,
         ports: Sequence[int | str] | None = None,
         env: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
         ttl: str | float | None = None,
         on_expiry: str | None = None,
@@ -88,9 +89,11 @@ class AsyncSandbox(
     ) -> Self:
         """Start a sandbox and return it when it is active.
 
-        What is not given comes from the template. A port is a number, or "8080:3000" for port
-        3000 at port 8080 of the host. ``wait`` is what ``wait_for`` takes, or several of it;
-        a sandbox that was waited for in vain stays. ``ttl`` is "30m", "2h" or seconds,
+        What is not given comes from the template. ``secrets`` are variables like those of
+        ``env`` whose values the server keeps in memory only, and masks in outputs. A port is a
+        number, or "8080:3000" for port 3000 at port 8080 of the host. ``wait`` is what
+        ``wait_for`` takes, or several of it; a sandbox that was waited for in vain
+        stays. ``ttl`` is "30m", "2h" or seconds,
         ``on_expiry`` what happens when that is over, "stop" or "pause";
         ``memory`` ("256m" or bytes), ``cpus`` (1.5) and ``pids`` (processes and threads) are what
         it may use at most, ``timeout`` ("30m" or seconds) how long it may live in all: a sandbox
@@ -109,6 +112,7 @@ class AsyncSandbox(
             "project": project,
             "ports": None if ports is None else list(ports),
             "env": None if env is None else dict(env),
+            "secrets": None if secrets is None else dict(secrets),
             "labels": None if labels is None else dict(labels),
             "ttl": ttl,
             "on_expiry": on_expiry,

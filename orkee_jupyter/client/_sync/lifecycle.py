@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from .. import transport
@@ -30,14 +30,23 @@ class LifecycleSandbox(SandboxRecord):
         """
         return self._change("POST", "pause")
 
-    def resume(self, *, on_progress: Callable[[str], object] | None = None) -> Self:
+    def resume(
+        self,
+        *,
+        secrets: Mapping[str, str] | None = None,
+        on_progress: Callable[[str], object] | None = None,
+    ) -> Self:
         """Start the container of a paused sandbox again, as it was; return this same object.
 
         Its command begins anew, on the files that it left. ``on_progress`` gets a sentence for
-        each step. Raises OrkeeError as ``create`` does; the sandbox stays paused then.
+        each step. ``secrets`` are values that the server does not know any more. Raises
+        OrkeeError as ``create`` does, and ``secret_missing``; the sandbox stays paused then.
         """
         lines = self._connection.lines(
-            "POST", transport.sandbox_path(self.id, "resume"), body={}, timeout=transport.CREATE
+            "POST",
+            transport.sandbox_path(self.id, "resume"),
+            body={} if secrets is None else {"secrets": dict(secrets)},
+            timeout=transport.CREATE,
         )
         try:
             for line in lines:

@@ -178,8 +178,10 @@ func (d *Daemon) start(raw json.RawMessage) (*mainCommand, error) {
 	if err := readParams(raw, &p); err != nil {
 		return nil, err
 	}
-	if err := supervise.CheckEnv(p.Env); err != nil {
-		return nil, err
+	for _, env := range []map[string]string{p.Env, p.Secrets} {
+		if err := supervise.CheckEnv(env); err != nil {
+			return nil, err
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -187,9 +189,10 @@ func (d *Daemon) start(raw json.RawMessage) (*mainCommand, error) {
 		return nil, wire.Fail("already_started", "the sandbox was started before")
 	}
 	p.Cwd = join(d.home, p.Cwd)
+	d.table.Hide(supervise.NewSecrets(p.Secrets))
 	if p.Command != nil {
 		main, err := d.startMain(supervise.Command{
-			Args: p.Command, Env: supervise.MergeEnv(d.env, p.Env), Dir: p.Cwd,
+			Args: p.Command, Env: supervise.MergeEnv(d.env, p.Env, p.Secrets), Dir: p.Cwd,
 		})
 		if err != nil {
 			return nil, err
@@ -329,7 +332,7 @@ func (d *Daemon) execRequest(open wire.OpenMessage) (run.Request, error) {
 	return run.Request{
 		Command: supervise.Command{
 			Args:  open.Command,
-			Env:   supervise.MergeEnv(d.env, base.Env, open.Env),
+			Env:   supervise.MergeEnv(d.env, base.Env, base.Secrets, open.Env),
 			Dir:   join(join(d.home, base.Cwd), open.Cwd),
 			Stdin: open.Stdin,
 		},

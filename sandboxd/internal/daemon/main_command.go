@@ -50,7 +50,7 @@ func (m *mainCommand) pump(channel byte) *supervise.Pump {
 	if channel == wire.Stderr {
 		file = m.proc.Stderr
 	}
-	p := supervise.StartPump(file, 0, wire.MaxLogBytes, true, func(b []byte) bool {
+	p := supervise.StartPump(file, 0, wire.MaxLogBytes, true, m.proc.Mask(), func(b []byte) bool {
 		m.log.Append(time.Now().UnixMicro(), channel, b)
 		return true
 	})

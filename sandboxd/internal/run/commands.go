@@ -100,7 +100,7 @@ func (e *entry) pump(channel byte) *supervise.Pump {
 	if channel == wire.Stderr {
 		file = e.proc.Stderr
 	}
-	return supervise.StartPump(file, 0, ringPiece, true, func(b []byte) bool {
+	return supervise.StartPump(file, 0, ringPiece, true, e.proc.Mask(), func(b []byte) bool {
 		e.ring.append(channel, b)
 		return true
 	})

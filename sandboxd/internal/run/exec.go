@@ -106,7 +106,7 @@ func (s *stream) pump(channel byte) *supervise.Pump {
 	if channel == wire.Stderr {
 		file = s.proc.Stderr
 	}
-	return supervise.StartPump(file, wire.DataHead, pieceSize, false, func(b []byte) bool {
+	return supervise.StartPump(file, wire.DataHead, pieceSize, false, s.proc.Mask(), func(b []byte) bool {
 		return s.credit.SendData(s.conn, channel, b) == nil
 	})
 }

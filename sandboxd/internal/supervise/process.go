@@ -89,6 +89,13 @@ func (t *Table) Start(c Command) (*Process, error) {
 	return p, nil
 }
 
+// Mask returns a mask for one of the process's outputs; nil if there is nothing to hide.
+func (p *Process) Mask() *Mask {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	return p.table.secrets.Mask()
+}
+
 // files fills in this end's files and returns the command's three descriptors.
 func (p *Process) files(c Command) ([]int, error) {
 	if c.Terminal == nil {

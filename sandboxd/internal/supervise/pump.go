@@ -5,6 +5,7 @@ package supervise
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,16 +21,21 @@ type Pump struct {
 	buf     []byte
 	head    int
 	linger  bool
+	mask    *Mask // nil for none
+	ended   atomic.Bool
 	drained chan struct{}
 	done    chan struct{}
 }
 
 // StartPump reads pieces of at most size bytes. Each is handed to emit behind head
 // bytes of room; emit may block, and ends the pump with false. With linger the
-// pump reads on when the command has ended but its pipe is still open.
-func StartPump(file *os.File, head, size int, linger bool, emit func([]byte) bool) *Pump {
+// pump reads on when the command has ended but its pipe is still open. What mask
+// knows as a secret is not handed on.
+func StartPump(
+	file *os.File, head, size int, linger bool, mask *Mask, emit func([]byte) bool,
+) *Pump {
 	p := &Pump{
-		file: file, emit: emit, buf: make([]byte, head+size), head: head, linger: linger,
+		file: file, emit: emit, buf: make([]byte, head+size), head: head, linger: linger, mask: mask,
 		drained: make(chan struct{}), done: make(chan struct{}),
 	}
 	go p.run()
@@ -37,7 +43,10 @@ func StartPump(file *os.File, head, size int, linger bool, emit func([]byte) boo
 }
 
 // Ended tells the pump that the command has ended.
-func (p *Pump) Ended() { _ = p.file.SetReadDeadline(time.Now().Add(leftoverTime)) }
+func (p *Pump) Ended() {
+	p.ended.Store(true)
+	_ = p.file.SetReadDeadline(time.Now().Add(leftoverTime))
+}
 
 // Drained is closed when everything that the ended command wrote has been handed on.
 func (p *Pump) Drained() <-chan struct{} { return p.drained }
@@ -50,6 +59,9 @@ func (p *Pump) run() {
 	rest := -1 // unknown: until the end
 	for rest != 0 || p.linger {
 		if rest == 0 {
+			if !p.release() {
+				break
+			}
 			close(p.drained)
 			drained, rest = true, -1
 		}
@@ -57,14 +69,27 @@ func (p *Pump) run() {
 		if rest > 0 {
 			limit = min(limit, p.head+rest)
 		}
+		waits := p.holds() && !p.ended.Load()
+		if waits {
+			_ = p.file.SetReadDeadline(time.Now().Add(idle))
+		}
 		n, err := p.file.Read(p.buf[p.head:limit])
+		if waits {
+			p.lift()
+		}
 		if n > 0 {
 			if rest > 0 {
 				rest -= n
 			}
-			if !p.emit(p.buf[:p.head+n]) {
+			if !p.hand(n) {
 				break
 			}
+		}
+		if waits && errors.Is(err, os.ErrDeadlineExceeded) && !p.ended.Load() {
+			if !p.release() {
+				break
+			}
+			continue
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			// What is in the pipe now was perhaps written by the command itself, held
@@ -75,11 +100,45 @@ func (p *Pump) run() {
 			break
 		}
 	}
+	p.release()
 	_ = p.file.Close()
 	if !drained {
 		close(p.drained)
 	}
 	close(p.done)
+}
+
+// holds says whether the mask waits for more.
+func (p *Pump) holds() bool { return p.mask != nil && len(p.mask.held) > 0 }
+
+// lift takes a deadline of the mask's back; one that the command's end has set stays.
+func (p *Pump) lift() {
+	_ = p.file.SetReadDeadline(time.Time{})
+	if p.ended.Load() {
+		_ = p.file.SetReadDeadline(time.Now().Add(leftoverTime))
+	}
+}
+
+// hand hands on n bytes that were read, as far as they may be shown.
+func (p *Pump) hand(n int) bool {
+	if p.mask == nil {
+		return p.emit(p.buf[:p.head+n])
+	}
+	return p.show(p.mask.Feed(p.buf[p.head : p.head+n]))
+}
+
+// release hands on what the mask holds back.
+func (p *Pump) release() bool { return !p.holds() || p.show(p.mask.Rest()) }
+
+func (p *Pump) show(data []byte) bool {
+	for len(data) > 0 {
+		n := copy(p.buf[p.head:], data)
+		if !p.emit(p.buf[:p.head+n]) {
+			return false
+		}
+		data = data[n:]
+	}
+	return true
 }
 
 // available returns the number of bytes waiting in a pipe.

@@ -28,6 +28,7 @@ type Table struct {
 	procs    map[int]*Process
 	stopping bool
 	broken   string        // the limit that was broken
+	secrets  *Secrets      // what outputs must not show
 	empty    chan struct{} // closed and replaced whenever no child is left
 }
 
@@ -45,6 +46,13 @@ func NewTable() (*Table, error) {
 		}
 	}()
 	return t, nil
+}
+
+// Hide has the outputs of all processes that are started from now on masked.
+func (t *Table) Hide(secrets *Secrets) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.secrets = secrets
 }
 
 // reap collects every ended child: ours are told, orphans are only buried.

@@ -75,7 +75,7 @@ func (t *Terminals) startFirst(command supervise.Command) (*supervise.Process, [
 
 // follow puts the shell's output on its screen, until it has ended.
 func (s *shell) follow() {
-	out := supervise.StartPump(s.proc.Terminal, 0, pieceSize, false, func(b []byte) bool {
+	out := supervise.StartPump(s.proc.Terminal, 0, pieceSize, false, nil, func(b []byte) bool {
 		s.screen.write(b)
 		return true
 	})

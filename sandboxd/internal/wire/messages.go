@@ -136,6 +136,7 @@ type RequestMessage struct {
 type StartParams struct {
 	Command []string          `json:"command"`
 	Env     map[string]string `json:"env"`
+	Secrets map[string]string `json:"secrets,omitempty"` // of the environment too, and not to be shown
 	Cwd     string            `json:"cwd"`
 }
 
