@@ -85,6 +85,10 @@ def create(
             help="A variable that is kept in memory only; repeatable.",
         ),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="full|none|allow:HOST,…", help="What it may reach; full."),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeatable.")
     ] = None,
@@ -132,6 +136,7 @@ def create(
             ports=values.ports(port) if port else None,
             env=values.pairs("--env", env, inherit=True) if env else None,
             secrets=secrets_of(secret) if secret else None,
+            network=network,
             labels=values.pairs("--label", label) if label else None,
             ttl=ttl,
             on_expiry=on_expiry,

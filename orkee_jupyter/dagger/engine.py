@@ -14,7 +14,8 @@ from typing import Any
 
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import Limits
-from ..sandbox.ports import CacheUse, ContainerDefinition, Guard, Progress
+from ..sandbox.ports import CacheUse, ContainerDefinition, Fence, Guard, Progress
+from ..sandbox.refusals import network_policy_unsupported
 from ..sandboxd.binary import binary
 from . import choice
 from .cache import Cache, Kept
@@ -117,6 +118,16 @@ class DaggerEngine:
         if current is None or current.candidate.kind != "native":
             return None
         return await self._native.limit(sandbox_id, limits)
+
+    async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> Fence:
+        """Have the native engine's supervisor keep a container from the network.
+
+        Raises OrkeeError ``network_policy_unsupported`` with another engine.
+        """
+        current = self._current
+        if current is None or current.candidate.kind != "native":
+            raise network_policy_unsupported("only the native engine does that")
+        return await self._native.police(sandbox_id, hosts, link)
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume, starting the engine if need be.

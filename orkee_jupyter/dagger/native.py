@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from .. import paths
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import Limits
 from ..sandbox.ports import Progress
+from .fence import NativeFence
 from .guard import NativeGuard
 from .guard import kinds as guard_kinds
 from .guard import params as guard_params
@@ -260,6 +261,27 @@ class NativeEngine:
             log.info("No limits from outside: %s", answer.get("error", "none of these kinds"))
             return None
         return NativeGuard(connection, enforced)
+
+    async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> NativeFence:
+        """Have a sandbox's container reach these hosts only, by rules in its namespace.
+
+        Raises OrkeeError ``engine_failed``, ``no_engine``.
+        """
+        asked = {"sandbox": sandbox_id, "hosts": list(hosts), "link": link or ""}
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT):
+                answer, connection = await self._control.converse("police", asked)
+        except TimeoutError as error:
+            raise self._silent() from error
+        except OSError as error:
+            raise OrkeeError("no_engine", "The native Dagger engine does not run.") from error
+        if not answer.get("ok"):
+            connection.close()
+            reason = str(answer.get("error", "no reason was given"))
+            raise OrkeeError(
+                "engine_failed", f"The sandbox was not kept from the network: {reason}."
+            )
+        return NativeFence(connection)
 
     async def hold(self) -> None:
         """Keep the engine running; returns when it has gone. Cancel to let it go."""

@@ -144,6 +144,7 @@ class SandboxMagics(Magics):
                     pids=values.whole("--pids", arguments.one("pids")),
                     env=values.pairs("--env", arguments.all("env")) or None,
                     secrets=secrets_of(arguments.all("secret")) or None,
+                    network=arguments.one("network"),
                     labels=values.pairs("--label", arguments.all("label")) or None,
                     ttl=arguments.one("ttl"),
                     on_expiry=arguments.one("on_expiry"),

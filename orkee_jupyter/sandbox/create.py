@@ -15,6 +15,7 @@ from .forward import Forwarder
 from .limiter import Limiter
 from .limits import merged
 from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
+from .network import hosts_of
 from .ports import Clock, ContainerDefinition, Content, Daemon, DaemonHub, Engine, Progress
 from .problem import hide
 from .refusals import defect, label
@@ -71,6 +72,7 @@ def draft(
         timeout=template.timeout if request.timeout is None else request.timeout,
         setup=template.setup,
         secrets=tuple(request.secrets),
+        network=request.network or template.network,
         host_ports=request.host_ports,
     )
 
@@ -226,6 +228,9 @@ class Creator:
         await failpoint.reach("create.daemon")
         entry.sandbox = entry.sandbox.with_(container_id=container_id, link=endpoint.link)
         await self._limiter.apply(entry, entry.daemon)
+        hosts = hosts_of(sandbox.network)
+        if hosts is not None:
+            entry.fence = await self._engine.police(sandbox.id, hosts, endpoint.address)
         if entry.filling is not None:
             tell(f"copying {entry.filling.what}")
             await fill(entry.daemon, entry.filling)

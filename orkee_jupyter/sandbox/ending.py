@@ -186,6 +186,9 @@ class Ending:
     async def _unguard(self, entry: Entry) -> None:
         if entry.guard is not None:
             await self._attempt("let go of its limits", entry.guard.release())
+        if entry.fence is not None:
+            await self._attempt("let go of its network", entry.fence.release())
+            entry.fence = None
 
     async def _stop_watching(self, entry: Entry) -> None:
         watchers, entry.watchers = entry.watchers, []

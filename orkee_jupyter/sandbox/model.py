@@ -140,6 +140,7 @@ class Sandbox:
     stop_at: float | None = None  # seconds since 1970 when it is to be stopped; memory only
     problem: Problem | None = None  # of a failed one
     secrets: tuple[str, ...] = ()  # names of variables whose values are nowhere in a row
+    network: str = "full"  # what it may reach: or "none", "allow:HOST,…"
     promised: int = 0  # seconds since 1970 until when it was asked to live, used or not
     given_up: bool = False  # its end has begun: its workspace may be empty already
 
@@ -162,6 +163,7 @@ class Template:
     working_directory: str = DEFAULT_WORKING_DIRECTORY
     ttl: int = DEFAULT_TTL
     on_expiry: str = "stop"
+    network: str = "full"  # what it may reach
     labels: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     timeout: int | None = None  # seconds
@@ -191,6 +193,7 @@ class CreateRequest:
     on_expiry: str | None = None
     snapshot: str | None = None  # by its name: the workspace begins with its files
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +359,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "command": list(sandbox.command) if sandbox.command is not None else None,
         "env": sorted(sandbox.env),
         "secrets": sorted(sandbox.secrets),
+        "network": sandbox.network,
         "labels": dict(sandbox.labels),
         "ttl": sandbox.ttl,
         "on_expiry": sandbox.on_expiry,

@@ -127,6 +127,13 @@ class Guard(Protocol):
         """Let go of it, when the container has ended. May be called twice."""
 
 
+class Fence(Protocol):
+    """A network policy that is kept up to date, until it is let go of."""
+
+    async def release(self) -> None:
+        """Let go of it, when the container has ended. May be called twice."""
+
+
 class Engine(Protocol):
     """Starts and ends containers.
 
@@ -147,6 +154,13 @@ class Engine(Protocol):
         """Hold a running container to limits, from outside; to be asked before it is used.
 
         None if this engine can't. The guard's kinds may be fewer than what was asked for.
+        """
+
+    async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> Fence:
+        """Have a container reach these hosts only, and its server at ``link`` if that is given.
+
+        To be asked before it is used. Raises ``network_policy_unsupported`` where that can't
+        be, ``engine_failed`` where it was not done.
         """
 
     async def empty_workspace(self, sandbox_id: str) -> None:

@@ -137,3 +137,12 @@ def unknown_secret(sandbox: Sandbox, name: str) -> OrkeeError:
         f"It was created with: {has}.",
         details={"field": "secrets"},
     )
+
+
+def network_policy_unsupported(reason: str) -> OrkeeError:
+    """Return the error for an engine that can't keep containers from the network."""
+    return OrkeeError(
+        "network_policy_unsupported",
+        f"Sandboxes can't be kept from the network here: {reason}.",
+        "Install the native engine with `orkee engine install`, or create it without --network.",
+    )

@@ -16,7 +16,7 @@ from . import failpoint
 from .errors import OrkeeError
 from .history import History
 from .model import ENDED, LIVE, Problem, Sandbox, Status
-from .ports import Clock, Content, Daemon, Guard, Store
+from .ports import Clock, Content, Daemon, Fence, Guard, Store
 from .refusals import name_taken, too_many
 from .states import transition
 from .usage import Gauge
@@ -46,6 +46,7 @@ class Entry:
         self.teardown: asyncio.Task[list[str]] | None = None
         self.watchers: list[asyncio.Task[None]] = []
         self.guard: Guard | None = None  # what the engine enforces from outside
+        self.fence: Fence | None = None  # what keeps it from the network
         self.gauge = Gauge()
         self.failure: str | None = None  # the limit that it broke
         self.throttled = 0.0  # seconds, as the guard said last

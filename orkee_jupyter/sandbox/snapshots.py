@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from .errors import OrkeeError
 from .model import Limits, Sandbox, Template
+from .network import parse_network
 from .validate import show
 
 #: Of what :func:`encode` returns; another one is not read.
@@ -79,6 +80,7 @@ def template_of(sandbox: Sandbox, setup: tuple[str, ...]) -> Template:
         working_directory=sandbox.working_directory,
         ttl=sandbox.ttl,
         on_expiry=sandbox.on_expiry,
+        network=sandbox.network,
         labels=sandbox.labels,
         limits=sandbox.limits,
         timeout=sandbox.timeout,
@@ -129,6 +131,7 @@ def encode(snapshot: Snapshot) -> dict[str, Any]:
             "working_directory": of.working_directory,
             "ttl": of.ttl,
             "on_expiry": of.on_expiry,
+            "network": of.network,
             "labels": dict(of.labels),
             "limits": of.limits.to_json(),
             "timeout": of.timeout,
@@ -153,6 +156,7 @@ def decode(kept: Mapping[str, Any]) -> Snapshot:
             working_directory=str(of["working_directory"]),
             ttl=int(of["ttl"]),
             on_expiry=str(of["on_expiry"]),
+            network=parse_network(of.get("network", "full")),
             labels=dict(of["labels"]),
             limits=Limits(**of["limits"]),
             timeout=of["timeout"],

@@ -50,6 +50,7 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "given_up": sandbox.given_up,
             "promised": sandbox.promised,
             "secrets": list(sandbox.secrets),
+            "network": sandbox.network,
             "problem": None if sandbox.problem is None else sandbox.problem.to_json(),
         }
     )
@@ -81,6 +82,7 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         given_up=more.get("given_up", False),
         promised=more.get("promised", 0),
         secrets=tuple(more.get("secrets", ())),
+        network=more.get("network", "full"),
     )
 
 

@@ -140,3 +140,9 @@ async def test_a_close_may_come_twice_and_without_a_start(kind: str, tmp_path: P
     made = await make_engine(kind, tmp_path)
     await made.close()
     await made.close()
+
+
+async def test_what_does_not_run_can_not_be_kept_from_the_network(engine: Engine) -> None:
+    with pytest.raises(OrkeeError) as caught:
+        await engine.police(secrets.token_hex(16), [], None)
+    assert caught.value.code in ("engine_failed", "network_policy_unsupported")

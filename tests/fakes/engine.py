@@ -8,6 +8,7 @@ from typing import Any
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import Limits
 from orkee_jupyter.sandbox.ports import CacheUse, ContainerDefinition, Progress
+from orkee_jupyter.sandbox.refusals import network_policy_unsupported
 
 from .guard import FakeGuard
 from .points import Points
@@ -30,6 +31,8 @@ class FakeEngine:
         self.workspaces: set[str] = set()  # cache volumes that may hold something
         self.closed = False
         self.guards_with: frozenset[str] = frozenset()  # the limits it can enforce
+        self.polices = True
+        self.policed: dict[str, list[str]] = {}  # what containers may reach
         self.guards: dict[str, FakeGuard] = {}
 
     async def prepare(self, progress: Progress) -> None:
@@ -73,6 +76,15 @@ class FakeEngine:
         self.guards[sandbox_id] = FakeGuard(frozenset(limits.kinds()) & self.guards_with)
         return self.guards[sandbox_id]
 
+    async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> FakeFence:
+        await self._points.enter("engine.police")
+        if not self.polices:
+            raise network_policy_unsupported("this is a fake")
+        if sandbox_id not in self.running:
+            raise OrkeeError("engine_failed", "There is no such container.")
+        self.policed[sandbox_id] = list(hosts)
+        return FakeFence()
+
     async def empty_workspace(self, sandbox_id: str) -> None:
         await self._points.enter("engine.empty_workspace")
         self.workspaces.discard(sandbox_id)
@@ -113,3 +125,10 @@ class FakeEngine:
         self.running.clear()
         for callback in self._callbacks:
             callback(ids, reason)
+
+
+class FakeFence:
+    """A ``Fence``."""
+
+    async def release(self) -> None:
+        return None

@@ -19,6 +19,7 @@ ports = [8000, 8001]
 command = ["python", "-m", "http.server"]
 working_directory = "/srv"
 ttl = "30m"
+network = "allow:Pypi.org"
 [env]
 DEBUG = "1"
 [labels]
@@ -69,6 +70,7 @@ def test_a_file_gives_every_field(user: Path) -> None:
         command=("python", "-m", "http.server"),
         working_directory="/srv",
         ttl=1800,
+        network="allow:pypi.org",
         labels={"team": "data"},
         source=str(user / "web.toml"),
     )
@@ -114,6 +116,7 @@ def test_a_changed_new_or_removed_file_is_noticed(user: Path) -> None:
         ('image = "x"\nport = [1]', "port", "Did you mean 'ports'?"),
         ('image = "x"\nports = ["1"]', "ports", "no port"),
         ('image = "x"\nttl = "soon"', "ttl", "no duration"),
+        ('image = "x"\nnetwork = "some"', "network", "some"),
         ('image = "x"\nenv = {A = 1}', "env", "not a string"),
         ('image = "x"\nsetup = "apk add"', "setup", "not a list"),
         ('image = "x"\nsetup = [" "]', "setup", "empty command"),

@@ -1,6 +1,6 @@
 // Command runc-shim stands where the engine looks for runc: it takes out of a
-// container's config.json what needs a writable cgroup tree, then becomes
-// the distribution's runc. It runs for every container, so it does no more.
+// container's config.json what needs a writable cgroup tree, keeps the container
+// apart from others on the bridge, then becomes the distribution's runc. It runs for every container, so it does no more.
 package main
 
 import (
@@ -22,6 +22,9 @@ func main() {
 func run(args []string) error {
 	if dir, makes := bundle.Dir(args); makes {
 		if err := bundle.Edit(dir); err != nil {
+			return err
+		}
+		if err := bundle.Isolate(); err != nil {
 			return err
 		}
 	}

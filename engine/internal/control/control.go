@@ -24,11 +24,15 @@ const (
 // Request is the one line of a client.
 type Request struct {
 	Op string `json:"op"`
-	// Of "limit": whose, and what it may use; 0 is no limit.
-	Sandbox string  `json:"sandbox"`
-	Memory  int64   `json:"memory"` // bytes
-	Pids    int     `json:"pids"`   // processes and threads
-	CPUs    float64 `json:"cpus"`   // processors' time
+	// Of "limit" and "police": whose.
+	Sandbox string `json:"sandbox"`
+	// Of "limit": what it may use; 0 is no limit.
+	Memory int64   `json:"memory"` // bytes
+	Pids   int     `json:"pids"`   // processes and threads
+	CPUs   float64 `json:"cpus"`   // processors' time
+	// Of "police": what may be reached, and where sandboxd dials its server.
+	Hosts []string `json:"hosts"`
+	Link  string   `json:"link"`
 }
 
 // Handler does what a request asks. The file, if any, goes to the client and is

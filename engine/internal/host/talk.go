@@ -90,13 +90,18 @@ func (s *Supervisor) begin(network string) {
 
 // ask sends a request inside and waits for its reply.
 func (s *Supervisor) ask(kind string) (answer, error) {
+	return s.askFor(link.Message{Kind: kind})
+}
+
+func (s *Supervisor) askFor(request link.Message) (answer, error) {
 	waiting := make(chan answer, 1)
 	s.mu.Lock()
 	s.nextID++
 	id := s.nextID
+	request.ID = id
 	s.replies[id] = waiting
 	s.mu.Unlock()
-	if err := s.inner.Send(link.Message{Kind: kind, ID: id}, nil); err != nil {
+	if err := s.inner.Send(request, nil); err != nil {
 		return answer{}, err
 	}
 	select {
@@ -136,6 +141,8 @@ func (s *Supervisor) handle(request control.Request) (any, *os.File, func(io.Rea
 		return s.listener()
 	case "limit":
 		return s.limit(request)
+	case "police":
+		return s.police(request)
 	}
 	return control.Failure{Error: "unknown operation " + strconv.Quote(request.Op)}, nil, nil
 }

@@ -29,6 +29,8 @@ func (in *inside) serve() {
 			in.listener(request.ID)
 		case "busy":
 			in.reply(link.Message{ID: request.ID, Count: containers()}, nil)
+		case "police":
+			go in.police(request) // names may take long to be found
 		case "block":
 			if err := in.block(request.Hosts); err != nil {
 				fmt.Fprintln(os.Stderr, "orkee-engine:", err)

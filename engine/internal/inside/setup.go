@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +34,9 @@ func (in *inside) setUp(begin link.Message) error {
 	}
 	if err := loopbackUp(); err != nil {
 		return fmt.Errorf("lo: %w", err)
+	}
+	if err := in.keepApart(); err != nil {
+		return err
 	}
 	// Link-local addresses are the cloud's metadata services, never a container's business.
 	return in.block(append([]string{"169.254.0.0/16"}, begin.Hosts...))
@@ -133,36 +135,42 @@ func loopbackUp() error {
 // its chain the first of FORWARD and accepts there all that comes from a
 // container; CNI-ADMIN is the chain that it asks before.
 func (in *inside) block(addresses []string) error {
-	_, _ = in.iptables("-N", "CNI-ADMIN") // it may be there already
 	for _, address := range addresses {
 		if !isIPv4(address) {
 			continue // the namespace has no IPv6 way out
 		}
-		rule := []string{"CNI-ADMIN", "-d", address, "-j", "REJECT"}
-		if code, err := in.iptables(append([]string{"-C"}, rule...)...); err == nil && code == 0 {
-			continue
+		if err := in.refuse("-d", address); err != nil {
+			return err
 		}
-		code, err := in.iptables(append([]string{"-A"}, rule...)...)
-		if err != nil {
-			return fmt.Errorf("iptables: %w", err)
-		}
-		if code != 0 {
-			return fmt.Errorf("iptables could not block %s (exit code %d)", address, code)
-		}
+	}
+	return nil
+}
+
+// keepApart refuses what one container sends to another by way of the gateway: on the bridge
+// itself their ports are isolated, but a program may write any frame that it likes.
+func (in *inside) keepApart() error {
+	return in.refuse("-s", in.config.NetworkCIDR, "-d", in.config.NetworkCIDR)
+}
+
+// refuse refuses to forward what matches, from now on.
+func (in *inside) refuse(match ...string) error {
+	_, _ = in.iptables("-N", "CNI-ADMIN") // it may be there already
+	rule := append(append([]string{"CNI-ADMIN"}, match...), "-j", "REJECT")
+	if code, err := in.iptables(append([]string{"-C"}, rule...)...); err == nil && code == 0 {
+		return nil
+	}
+	code, err := in.iptables(append([]string{"-A"}, rule...)...)
+	if err != nil {
+		return fmt.Errorf("iptables: %w", err)
+	}
+	if code != 0 {
+		return fmt.Errorf("iptables could not refuse %v (exit code %d)", match, code)
 	}
 	return nil
 }
 
 func (in *inside) iptables(args ...string) (int, error) {
 	return in.reaper.Run(exec.Command("iptables", append([]string{"-w", "5"}, args...)...))
-}
-
-func isIPv4(text string) bool {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return prefix.Addr().Is4()
-	}
-	address, err := netip.ParseAddr(text)
-	return err == nil && address.Is4()
 }
 
 func listenNotify() (*net.UnixConn, error) {

@@ -21,7 +21,8 @@ const largest = 64 << 10
 //
 // From the namespaces: "init" (PID), "network" and "network-lost" (Network), "ready", "failed"
 // (Error), "reply" (ID, Error, Address, Count). To them: "begin" (Config,
-// Network, Hosts) and the requests "listener", "busy", "block" (Hosts) and "stop".
+// Network, Hosts) and the requests "listener", "busy", "block" (Hosts),
+// "police" (Sandbox, Hosts, Address) and "stop".
 type Message struct {
 	Kind     string           `json:"kind"`
 	ID       int              `json:"id,omitempty"`
@@ -32,6 +33,7 @@ type Message struct {
 	Address  string           `json:"address,omitempty"`
 	Count    int              `json:"count,omitempty"`
 	Hosts    []string         `json:"hosts,omitempty"`
+	Sandbox  string           `json:"sandbox,omitempty"`
 	Config   *settings.Config `json:"config,omitempty"`
 }
 

@@ -70,6 +70,7 @@ class AsyncSandbox(
         ports: Sequence[int | str] | None = None,
         env: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
+        network: str | None = None,
         labels: Mapping[str, str] | None = None,
         ttl: str | float | None = None,
         on_expiry: str | None = None,
@@ -90,7 +91,8 @@ class AsyncSandbox(
         """Start a sandbox and return it when it is active.
 
         What is not given comes from the template. ``secrets`` are variables like those of
-        ``env`` whose values the server keeps in memory only, and masks in outputs. A port is a
+        ``env`` whose values the server keeps in memory only, and masks in outputs; ``network``
+        is what it may reach: "full", "none" or "allow:pypi.org,192.0.2.0/24". A port is a
         number, or "8080:3000" for port 3000 at port 8080 of the host. ``wait`` is what
         ``wait_for`` takes, or several of it; a sandbox that was waited for in vain
         stays. ``ttl`` is "30m", "2h" or seconds,
@@ -113,6 +115,7 @@ class AsyncSandbox(
             "ports": None if ports is None else list(ports),
             "env": None if env is None else dict(env),
             "secrets": None if secrets is None else dict(secrets),
+            "network": network,
             "labels": None if labels is None else dict(labels),
             "ttl": ttl,
             "on_expiry": on_expiry,
