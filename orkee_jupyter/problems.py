@@ -41,6 +41,7 @@ STATUS: Final[Mapping[str, int]] = {
     "engine_timeout": 504,
     "engine_failed": 502,
     "secret_missing": 409,
+    "not_allowed_by_policy": 403,
     "network_policy_unsupported": 501,
     "link_failed": 502,
     "disk_full": 507,

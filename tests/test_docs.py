@@ -305,3 +305,15 @@ def test_decisions_are_numbered_and_say_context_decision_consequence() -> None:
         assert {"Context", "Decision"} <= set(heads), page.name
         assert {"Consequence", "Consequences"} & set(heads), page.name
         assert page.name in index
+
+
+def test_every_attack_has_tests_that_exist() -> None:
+    page = text_of(ROOT / "docs" / "security.md")
+    table = page.partition("## Attacks, and the tests that make them")[2].partition("\n## ")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ")][2:]
+    assert len(rows) >= 20
+    for row in rows:
+        named = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+        assert named, f"no test: {row}"
+        for file, name in named:
+            assert re.search(rf"def {name}\(", text_of(ROOT / "tests" / file)), f"{file}::{name}"

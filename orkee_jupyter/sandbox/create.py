@@ -41,13 +41,18 @@ def draft(
 ) -> Sandbox:
     """Return the row that a request and its template ask for, in state ``creating``.
 
-    Raises ``invalid_ttl`` beyond the server's limit, ``invalid_request`` if request and
-    template together are too large.
+    Raises ``not_allowed_by_policy``, ``invalid_ttl`` beyond the server's limit,
+    ``invalid_request`` if request and template together are too large.
     """
     ttl = validate_ttl(request.ttl or template.ttl, settings.max_ttl)
+    if request.ttl is None and settings.policy.ttl is not None:
+        ttl = min(ttl, settings.policy.ttl)  # nobody has asked for more
+    settings.policy.check_ttl(ttl)
+    if request.project_folder is not None:
+        settings.policy.check_folder(request.project_folder)
     env: Mapping[str, str] = validate_env({**template.env, **request.env})
     ports = template.ports if request.ports is None else request.ports
-    return Sandbox(
+    drafted = Sandbox(
         id=sandbox_id,
         user_id=owner,
         status=Status.CREATING,
@@ -75,6 +80,7 @@ def draft(
         network=request.network or template.network,
         host_ports=request.host_ports,
     )
+    return settings.policy.applied(drafted)
 
 
 class Creator:
@@ -121,6 +127,7 @@ class Creator:
         breaks the creation off and waits until nothing is left. Without ``start`` its
         command waits for :meth:`start`.
         """
+        self._settings.policy.check_number(self._registry.running(), sandbox.user_id)
         entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
         entry.filling, entry.secrets = content, secrets or {}
         entry.command_waits = not start and sandbox.command is not None

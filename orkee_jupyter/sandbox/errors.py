@@ -41,6 +41,7 @@ CODES: Final[Mapping[str, str]] = {
     "engine_timeout": "The Dagger engine did not answer in time.",
     "engine_failed": "The Dagger engine refused or failed.",
     "network_policy_unsupported": "The engine can't keep a container from the network.",
+    "not_allowed_by_policy": "Whoever runs the server does not allow this.",
     "secret_missing": "The value of a secret has to be given again.",
     "link_failed": "The daemon in the container did not connect in time.",
     "disk_full": "A disk is full.",

@@ -32,6 +32,7 @@ class Lifetimes:
         or than the sandbox's own timeout leaves; ``sandbox_not_active`` if it ends.
         """
         validate_ttl(seconds, self._settings.max_ttl)
+        self._settings.policy.check_ttl(seconds)
         sandbox = entry.sandbox
         if entry.ending is not None or sandbox.status is Status.CREATING:
             raise not_active(sandbox, stopping=True)

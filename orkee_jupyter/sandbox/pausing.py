@@ -94,6 +94,8 @@ class Pausing:
         if not entry.being_resumed:
             _take(entry, secrets or {})
             setup = self._setup(entry.sandbox)
+            sandbox = entry.sandbox = self._settings.policy.applied(entry.sandbox)
+            self._settings.policy.check_number(self._registry.running(), sandbox.user_id)
             self._registry.make_room(self._settings.max_sandboxes)
             entry.resuming = self._tasks.spawn(self._conduct(entry, setup, progress))
         resuming = entry.resuming

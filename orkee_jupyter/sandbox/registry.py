@@ -139,9 +139,13 @@ class Registry:
                 raise name_taken(held)
         return self.adopt(sandbox)
 
+    def running(self) -> list[Sandbox]:
+        """Return the sandboxes that use memory: active, or on their way there."""
+        return [entry.sandbox for entry in self if _runs(entry)]
+
     def make_room(self, limit: int) -> None:
         """See that one more may run. Raises ``too_many_sandboxes``."""
-        if sum(each.sandbox.status in LIVE or each.being_resumed for each in self) >= limit:
+        if sum(map(_runs, self)) >= limit:
             raise too_many(limit)
 
     def adopt(self, sandbox: Sandbox) -> Entry:
@@ -249,3 +253,7 @@ class Registry:
             self._publish(sandbox)
         except Exception:
             log.exception("A change of sandbox %s was not published.", sandbox.id)
+
+
+def _runs(entry: Entry) -> bool:
+    return entry.sandbox.status in LIVE or entry.being_resumed

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .model import DEFAULT_TTL
+from .policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,4 @@ class Settings:
     log_days: float = 7.0  # and for how long after their last line
     history_days: float = 30.0  # that events and execs are kept
     history_rows: int = 100_000  # of each of the two, at most
+    policy: Policy = field(default_factory=Policy)

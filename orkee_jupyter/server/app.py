@@ -10,8 +10,12 @@ from typing import Any
 
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Enum, Float, Int, TraitError, Unicode, default, validate
+from traitlets import Enum, Float, Int, List, TraitError, Unicode, default, validate
 
+from ..sandbox.errors import OrkeeError
+from ..sandbox.limits import parse_memory
+from ..sandbox.model import Limits
+from ..sandbox.policy import Policy
 from ..sandbox.settings import Settings
 from . import events, signals, wiring
 from .context import KEY, ServerContext
@@ -72,6 +76,36 @@ class OrkeeExtension(ExtensionApp):
         help="""Who keeps sandboxes to their limits: "auto" has it done from outside where the
         engine can, and by sandboxd elsewhere; "inside" by sandboxd only.""",
     ).tag(config=True)
+    allowed_images = List(
+        Unicode(),
+        help="""Patterns of images that sandboxes may be made from, such as "python:3.*" or
+        "registry.example/team/*@sha256:*", compared with the image's name as it is given.
+        Empty: all.""",
+    ).tag(config=True)
+    allowed_folders = List(
+        Unicode(),
+        help="""Patterns of folders below the server's root folder that `project_folder` may copy
+        into a workspace. Empty: all.""",
+    ).tag(config=True)
+    allowed_networks = List(
+        Unicode(),
+        help="""Patterns of network policies that sandboxes may have, such as "none" and
+        "allow:*.example,*". Empty: all.""",
+    ).tag(config=True)
+    allowed_ttl = Int(
+        0, help="Seconds without use that a sandbox may ask to live for. 0: 7 days."
+    ).tag(config=True)
+    largest_memory = Unicode(
+        "",
+        help="""Memory that a sandbox may have, such as "2g"; one that asks for no limit gets this
+        one. Empty: no limit. So are the next ones.""",
+    ).tag(config=True)
+    largest_cpus = Float(0.0, help="Processors' time that a sandbox may have.").tag(config=True)
+    largest_pids = Int(0, help="Processes and threads that a sandbox may have.").tag(config=True)
+    largest_timeout = Int(0, help="Seconds that a sandbox may be active in all.").tag(config=True)
+    max_sandboxes_per_user = Int(
+        0, help="Sandboxes of one user that may be creating or active at once. 0: any."
+    ).tag(config=True)
     log_limit = Int(
         256 * 1024 * 1024, help="Bytes of output kept for each sandbox; the oldest go first."
     ).tag(config=True)
@@ -111,6 +145,12 @@ class OrkeeExtension(ExtensionApp):
     def _above_zero(self, proposal: Any) -> Any:
         if proposal["value"] <= 0:
             raise TraitError(f"OrkeeExtension.{proposal['trait'].name} is not above 0.")
+        return proposal["value"]
+
+    @validate("allowed_ttl", "largest_cpus", "largest_pids", "largest_timeout")
+    def _not_below_zero(self, proposal: Any) -> Any:
+        if proposal["value"] < 0:
+            raise TraitError(f"OrkeeExtension.{proposal['trait'].name} is below 0.")
         return proposal["value"]
 
     @default("lag_limit")
@@ -190,6 +230,7 @@ class OrkeeExtension(ExtensionApp):
                 reap_interval=self.reap_interval,
                 on_shutdown=self.on_shutdown,
                 limits=self.limits,
+                policy=self._policy(),
                 log_days=self.log_days,
                 kept_logs=self.kept_logs,
                 history_days=self.history_days,
@@ -201,6 +242,22 @@ class OrkeeExtension(ExtensionApp):
             log_limit=self.log_limit,
             snapshot_limit=self.max_snapshot_size,
             project=Path(self.project or self._server.root_dir).expanduser(),
+        )
+
+    def _policy(self) -> Policy:
+        """Return what is allowed. Raises TraitError for a size that is none."""
+        try:
+            memory = parse_memory(self.largest_memory) if self.largest_memory else None
+        except OrkeeError as error:
+            raise TraitError(f"OrkeeExtension.largest_memory: {error.cause}") from error
+        return Policy(
+            images=tuple(self.allowed_images),
+            folders=tuple(self.allowed_folders),
+            networks=tuple(self.allowed_networks),
+            limits=Limits(memory, self.largest_cpus or None, self.largest_pids or None),
+            timeout=self.largest_timeout or None,
+            ttl=self.allowed_ttl or None,
+            sandboxes=self.max_sandboxes_per_user or None,
         )
 
     async def _wire(self) -> None:
