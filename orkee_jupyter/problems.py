@@ -40,6 +40,7 @@ STATUS: Final[Mapping[str, int]] = {
     "engine_lost": 503,
     "engine_timeout": 504,
     "engine_failed": 502,
+    "freeze_unsupported": 501,
     "secret_missing": 409,
     "not_allowed_by_policy": 403,
     "network_policy_unsupported": 501,

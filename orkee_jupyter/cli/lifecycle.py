@@ -22,22 +22,26 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @reported()
 def pause(
-    refs: Annotated[list[str], typer.Argument(metavar="ID...")], as_json: Json = False
+    refs: Annotated[list[str], typer.Argument(metavar="ID...")],
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Keep their processes too, standing still.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """End sandboxes' containers and keep their files, to be resumed later."""
     with Progress("looking for the sandboxes") as progress:
         # All are looked up first: with one wrong name none is paused.
         chosen = [servers.get(ref) for ref in refs]
         for sandbox in chosen:
-            progress(f"pausing {_called(sandbox)}")
-            sandbox.pause()
+            progress(f"{'freezing' if freeze else 'pausing'} {_called(sandbox)}")
+            sandbox.pause(freeze=freeze)
     if as_json:
         data = [sandbox.data for sandbox in chosen]
         one = {"sandbox": data[0]} if len(data) == 1 else {"sandboxes": data}
         print_json({"success": True, **one})
         return
     for sandbox in chosen:
-        print(f"Sandbox {_called(sandbox)} is {sandbox.status}.")
+        print(f"Sandbox {_called(sandbox)} is {'frozen' if sandbox.frozen else sandbox.status}.")
 
 
 @reported()

@@ -286,7 +286,7 @@ def _print_sandboxes(found: list[Sandbox]) -> None:
             (
                 sandbox.short_id,
                 sandbox.name,
-                sandbox.status,
+                "frozen" if sandbox.frozen else sandbox.status,
                 sandbox.template,
                 sandbox.project,
                 *stats.short(sandbox),

@@ -14,8 +14,8 @@ from typing import Any
 
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import Limits
-from ..sandbox.ports import CacheUse, ContainerDefinition, Fence, Guard, Progress
-from ..sandbox.refusals import network_policy_unsupported
+from ..sandbox.ports import CacheUse, ContainerDefinition, Fence, Frozen, Guard, Progress
+from ..sandbox.refusals import freeze_unsupported, network_policy_unsupported
 from ..sandboxd.binary import binary
 from . import choice
 from .cache import Cache, Kept
@@ -118,6 +118,16 @@ class DaggerEngine:
         if current is None or current.candidate.kind != "native":
             return None
         return await self._native.limit(sandbox_id, limits)
+
+    async def freeze(self, sandbox_id: str) -> Frozen:
+        """Have the native engine's supervisor freeze a container.
+
+        Raises OrkeeError ``freeze_unsupported`` with another engine.
+        """
+        current = self._current
+        if current is None or current.candidate.kind != "native":
+            raise freeze_unsupported("only the native engine does that")
+        return await self._native.freeze(sandbox_id)
 
     async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> Fence:
         """Have the native engine's supervisor keep a container from the network.

@@ -22,7 +22,9 @@ from .. import paths
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import Limits
 from ..sandbox.ports import Progress
+from ..sandbox.refusals import freeze_unsupported
 from .fence import NativeFence
+from .frozen import NativeFrozen
 from .guard import NativeGuard
 from .guard import kinds as guard_kinds
 from .guard import params as guard_params
@@ -261,6 +263,26 @@ class NativeEngine:
             log.info("No limits from outside: %s", answer.get("error", "none of these kinds"))
             return None
         return NativeGuard(connection, enforced)
+
+    async def freeze(self, sandbox_id: str) -> NativeFrozen:
+        """Have all that runs in a sandbox's container stand still, by a cgroup.
+
+        Raises OrkeeError ``freeze_unsupported``, ``engine_failed``, ``no_engine``.
+        """
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT):
+                answer, connection = await self._control.converse("freeze", {"sandbox": sandbox_id})
+        except TimeoutError as error:
+            raise self._silent() from error
+        except OSError as error:
+            raise OrkeeError("no_engine", "The native Dagger engine does not run.") from error
+        if answer.get("ok"):
+            return NativeFrozen(connection)
+        connection.close()
+        reason = str(answer.get("error", "no reason was given"))
+        if answer.get("unsupported"):
+            raise freeze_unsupported(reason)
+        raise OrkeeError("engine_failed", f"The container was not frozen: {reason}.")
 
     async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> NativeFence:
         """Have a sandbox's container reach these hosts only, by rules in its namespace.

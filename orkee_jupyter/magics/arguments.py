@@ -294,6 +294,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         Command(
             "pause",
             "End sandboxes' containers and keep their files, to be resumed later.",
+            (Option("--freeze", help="keep their processes too, standing still"),),
             positional="ID…",
             values=REFERENCE,
             least=1,

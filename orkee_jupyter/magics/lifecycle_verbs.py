@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 
 def pause(magics: SandboxMagics, arguments: Arguments, names: Mapping[str, Any]) -> SandboxList:
-    """End containers, keep workspaces, and return the paused sandboxes."""
+    """End or freeze containers, keep workspaces, and return the paused sandboxes."""
     # All are looked up first: with one wrong name none is paused.
     chosen = [magics.find(word, names) for word in arguments.words]
-    return SandboxList(sandbox.pause() for sandbox in chosen)
+    freeze = arguments.has("freeze")
+    return SandboxList(sandbox.pause(freeze=freeze) for sandbox in chosen)
 
 
 def resume(magics: SandboxMagics, arguments: Arguments, names: Mapping[str, Any]) -> Sandbox:

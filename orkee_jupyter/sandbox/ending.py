@@ -150,6 +150,7 @@ class Ending:
         sandbox_id = entry.sandbox.id
         faults: list[str | None] = []
         await self._stop_watching(entry)
+        await self._thaw(entry)
         if entry.daemon is not None and grace is not None:
             # A daemon that cannot say good-bye is ended with its container: no fault.
             await self._attempt("stop its commands", entry.daemon.stop(grace), grace + 2)
@@ -201,25 +202,48 @@ class Ending:
         """End the container of an active sandbox, or note that it is lost; its workspace stays.
 
         The state changes first, for users should not wait for an engine that is
-        perhaps dead; then what is left of the container is ended.
+        perhaps dead; then what is left of the container is ended. A frozen sandbox has one too.
         """
-        if entry.sandbox.status is not Status.ACTIVE:
+        if entry.sandbox.status is not Status.ACTIVE and entry.frost is None:
             return  # nor any more once a resume under way is done: that has another container
         async with entry.moving:
-            if entry.sandbox.status is not Status.ACTIVE or entry.ending is not None:
+            if entry.ending is not None:
                 return
-            if entry.began is not None:
-                entry.lived += self._clock.monotonic() - entry.began
-                entry.began = None
-            entry.had = {
-                each.port: each.host_port
-                for each in entry.sandbox.port_map
-                if each.host_port is not None
-            }
-            daemon, entry.daemon = entry.daemon, None
-            self.keep(entry)
-            await self._registry.move(entry, Status.PAUSED, reason)
-            await self.let_go(entry, daemon, grace)
+            if entry.frost is not None:
+                await self.give_up_frozen(entry, reason, grace)
+            elif entry.sandbox.status is Status.ACTIVE:
+                self.set_aside(entry)
+                daemon, entry.daemon = entry.daemon, None
+                await self._registry.move(entry, Status.PAUSED, reason)
+                await self.let_go(entry, daemon, grace)
+
+    def set_aside(self, entry: Entry) -> None:
+        """Remember of an active sandbox what it needs to be active again, and give it its time."""
+        if entry.began is not None:
+            entry.lived += self._clock.monotonic() - entry.began
+            entry.began = None
+        entry.had = {
+            each.port: each.host_port
+            for each in entry.sandbox.port_map
+            if each.host_port is not None
+        }
+        self.keep(entry)
+
+    async def give_up_frozen(self, entry: Entry, reason: str, grace: float = 0.0) -> None:
+        """End the container of a frozen sandbox, which is paused like any other then.
+
+        To be called with ``entry.moving`` held.
+        """
+        daemon, entry.daemon = entry.daemon, None
+        entry.sandbox = entry.sandbox.with_(frozen=False, reason=reason)
+        await self._registry.save(entry)
+        await self._thaw(entry)  # so that they can end in order
+        await self.let_go(entry, daemon, grace)
+
+    async def _thaw(self, entry: Entry) -> None:
+        frost, entry.frost = entry.frost, None
+        if frost is not None:
+            await self._attempt("thaw it", frost.frozen.thaw())
 
     def keep(self, entry: Entry) -> None:
         """Give a sandbox that is paused, or about to be, as long as one may have at most.
@@ -262,7 +286,7 @@ class Ending:
             status = entry.sandbox.status
             if entry.sandbox.stop_at is not None or status is Status.CREATING:
                 self.begin(entry, reason, grace=1.0)
-            elif status is Status.PAUSED:
+            elif status is Status.PAUSED and entry.frost is None:
                 entry.interrupt()
             elif self._settings.on_shutdown == "pause":
                 pauses.add(self._tasks.spawn(self.pause(entry, reason, grace=1.0)))

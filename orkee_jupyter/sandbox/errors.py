@@ -43,6 +43,7 @@ CODES: Final[Mapping[str, str]] = {
     "network_policy_unsupported": "The engine can't keep a container from the network.",
     "not_allowed_by_policy": "Whoever runs the server does not allow this.",
     "secret_missing": "The value of a secret has to be given again.",
+    "freeze_unsupported": "The engine can't have a container stand still.",
     "link_failed": "The daemon in the container did not connect in time.",
     "disk_full": "A disk is full.",
     "terminal_not_found": "The sandbox has no terminal of that name.",

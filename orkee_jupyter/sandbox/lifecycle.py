@@ -24,12 +24,13 @@ class Lifecycle(ABC):
     async def _resolve(self, ref: str, owner: str) -> Sandbox:
         """Return the one sandbox that a reference means."""
 
-    async def pause(self, ref: str, owner: str) -> Sandbox:
+    async def pause(self, ref: str, owner: str, *, freeze: bool = False) -> Sandbox:
         """End a sandbox's container, keep its workspace, and return its paused row.
 
-        Nothing happens to a paused one. Raises ``sandbox_not_active``.
+        With ``freeze`` the container stays with its memory, and all in it stands still. Nothing
+        happens to a paused one. Raises ``sandbox_not_active``, ``freeze_unsupported``.
         """
-        return await self._pausing.pause(await self._unended(ref, owner))
+        return await self._pausing.pause(await self._unended(ref, owner), freeze=freeze)
 
     async def resume(
         self,

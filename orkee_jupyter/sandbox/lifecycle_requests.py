@@ -58,6 +58,17 @@ def decode_resume(obj: Mapping[str, object]) -> tuple[bool, dict[str, str]]:
     return wait is not False, {} if secrets is None else validate_secrets(secrets)
 
 
+def decode_pause(obj: Mapping[str, object]) -> bool:
+    """Return whether to freeze rather than to end the container. Raises ``invalid_request``."""
+    for key in obj:
+        if key != "freeze":
+            raise _invalid(f"The key {show(key)} is unknown.", remedy_for(key, ("freeze",)), key)
+    freeze = obj.get("freeze")
+    if freeze is not None and not isinstance(freeze, bool):
+        raise _invalid(f"freeze is {show(freeze)}, not a boolean.", "Give true or false.", "freeze")
+    return freeze is True
+
+
 def decode_nothing(obj: Mapping[str, object]) -> None:
     """See that a body is empty. Raises ``invalid_request``."""
     for key in obj:

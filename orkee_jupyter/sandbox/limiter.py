@@ -66,8 +66,14 @@ class Limiter:
             entry.watchers.append(self._tasks.spawn(self._end_in_time(entry, seconds)))
 
     async def _end_in_time(self, entry: Entry, seconds: int) -> None:
-        await self._clock.sleep(max(0.0, seconds - entry.lived))
+        while (left := seconds - self._lived(entry)) > 0:
+            await self._clock.sleep(left)  # and longer, if it is frozen meanwhile
         self.fail(entry, timed_out(seconds), self._settings.stop_grace)
+
+    def _lived(self, entry: Entry) -> float:
+        """Return the seconds that a sandbox was active until now."""
+        now = 0.0 if entry.began is None else self._clock.monotonic() - entry.began
+        return entry.lived + now
 
     async def _follow(self, entry: Entry, breach: Awaitable[str]) -> None:
         self.fail(entry, broken(await breach, entry.sandbox.limits))

@@ -16,6 +16,7 @@ from .create import Creator, draft
 from .ending import Ending
 from .files import FileRequest
 from .forward import Forwarder
+from .freezing import Freezing
 from .lifecycle import Lifecycle
 from .lifetimes import Lifetimes
 from .limiter import Limiter
@@ -123,6 +124,7 @@ class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
             self._registry,
             self._ending,
             self._creator,
+            Freezing(self._registry, engine, self._ending, clock),
             self._activity,
             templates,
             clock,

@@ -138,6 +138,7 @@ class Sandbox:
     setup: tuple[str, ...] | None = None  # its image's layers; None in rows of old servers
     host_ports: Mapping[int, int] = field(default_factory=dict)  # wanted, by the sandbox's port
     stop_at: float | None = None  # seconds since 1970 when it is to be stopped; memory only
+    frozen: bool = False  # paused with its container and its memory; memory only
     problem: Problem | None = None  # of a failed one
     secrets: tuple[str, ...] = ()  # names of variables whose values are nowhere in a row
     network: str = "full"  # what it may reach: or "none", "allow:HOST,…"
@@ -343,6 +344,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "name": sandbox.name,
         "status": sandbox.status.value,
         "reason": sandbox.reason,
+        "frozen": sandbox.frozen,
         "step": step,
         "problem": sandbox.problem.to_json() if sandbox.problem is not None else None,
         "exit_code": sandbox.exit_code,

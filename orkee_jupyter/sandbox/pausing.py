@@ -10,6 +10,7 @@ from .activity import Activity
 from .create import Creator
 from .ending import Ending
 from .errors import OrkeeError
+from .freezing import Freezing
 from .model import PortMapping, Sandbox, Status
 from .ports import Clock, Progress
 from .problem import hide
@@ -31,6 +32,7 @@ class Pausing:
         registry: Registry,
         ending: Ending,
         creator: Creator,
+        freezing: Freezing,
         activity: Activity,
         templates: TemplateCatalogue,
         clock: Clock,
@@ -40,31 +42,36 @@ class Pausing:
         self._registry = registry
         self._ending = ending
         self._creator = creator
+        self._freezing = freezing
         self._activity = activity
         self._templates = templates
         self._clock = clock
         self._settings = settings
         self._tasks = tasks
 
-    async def pause(self, entry: Entry) -> Sandbox:
+    async def pause(self, entry: Entry, *, freeze: bool = False) -> Sandbox:
         """End a sandbox's container and return its paused row; its commands may end in order.
 
         A paused sandbox stays paused, one that is being resumed is paused again. It is kept
-        as long as a sandbox may live at most. Raises ``sandbox_not_active``.
+        as long as a sandbox may live at most. With ``freeze`` the container stays, and all in
+        it stands still; without it the container of a frozen one is ended. Raises
+        ``sandbox_not_active``, ``freeze_unsupported``.
         """
         if entry.ending is not None or entry.sandbox.status is Status.CREATING:
             raise not_active(entry.sandbox, stopping=True)
         # To its end, also when the caller goes: half a pause is none.
-        await asyncio.shield(self._tasks.spawn(self._pause(entry)))
+        await asyncio.shield(self._tasks.spawn(self._pause(entry, freeze)))
         if entry.ending is not None or entry.sandbox.status is not Status.PAUSED:
             raise not_active(entry.sandbox, stopping=True)
         return entry.sandbox
 
-    async def _pause(self, entry: Entry) -> None:
+    async def _pause(self, entry: Entry, freeze: bool) -> None:
         if entry.being_resumed and entry.resuming is not None:
             entry.interrupt()
             await asyncio.wait({entry.resuming})
-        if entry.sandbox.status is Status.ACTIVE:
+        if freeze and entry.sandbox.status is Status.ACTIVE:
+            await self._freezing.freeze(entry)
+        elif entry.sandbox.status is Status.ACTIVE or (entry.frost is not None and not freeze):
             await self._ending.pause(entry, "paused", self._settings.stop_grace)
         else:
             self._ending.keep(entry)
@@ -78,7 +85,7 @@ class Pausing:
         wait: bool = True,
         secrets: Mapping[str, str] | None = None,
     ) -> Sandbox:
-        """Start a paused sandbox's container again and return its active row.
+        """Start a paused sandbox's container again, or let a frozen one go on; return its row.
 
         It has its id, name, files, ports, environment, limits and command as before; without
         ``wait`` its paused row is returned and the resume goes on by itself. Nothing happens
@@ -95,8 +102,9 @@ class Pausing:
             _take(entry, secrets or {})
             setup = self._setup(entry.sandbox)
             sandbox = entry.sandbox = self._settings.policy.applied(entry.sandbox)
-            self._settings.policy.check_number(self._registry.running(), sandbox.user_id)
-            self._registry.make_room(self._settings.max_sandboxes)
+            if entry.frost is None:  # else it counts already
+                self._settings.policy.check_number(self._registry.running(), sandbox.user_id)
+                self._registry.make_room(self._settings.max_sandboxes)
             entry.resuming = self._tasks.spawn(self._conduct(entry, setup, progress))
         resuming = entry.resuming
         assert resuming is not None
@@ -114,6 +122,8 @@ class Pausing:
             async with entry.moving:
                 if entry.sandbox.status is not Status.PAUSED or entry.ending is not None:
                     raise not_active(entry.sandbox, stopping=True)
+                if await self._freezing.thaw(entry):
+                    return entry.sandbox
                 return await self._bring_up(entry, setup, progress)
         finally:
             await hold.release()

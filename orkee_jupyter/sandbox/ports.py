@@ -134,6 +134,13 @@ class Fence(Protocol):
         """Let go of it, when the container has ended. May be called twice."""
 
 
+class Frozen(Protocol):
+    """The processes of one container, standing still."""
+
+    async def thaw(self) -> None:
+        """Let them go on. Nothing happens the second time. Raises ``engine_*`` if they can't."""
+
+
 class Engine(Protocol):
     """Starts and ends containers.
 
@@ -154,6 +161,13 @@ class Engine(Protocol):
         """Hold a running container to limits, from outside; to be asked before it is used.
 
         None if this engine can't. The guard's kinds may be fewer than what was asked for.
+        """
+
+    async def freeze(self, sandbox_id: str) -> Frozen:
+        """Have all that runs in a container stand still, but for its sandboxd.
+
+        Raises ``freeze_unsupported`` where no container can be frozen, ``engine_failed`` where
+        this one could not; it runs on then.
         """
 
     async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> Fence:

@@ -45,7 +45,9 @@ def not_active(sandbox: Sandbox, *, stopping: bool = False) -> OrkeeError:
         Status.CREATING: ("is still being created", "Wait until it is active."),
         Status.ACTIVE: ("is being stopped" if stopping else "is active already", again),
         Status.PAUSED: (
-            f"is paused{why}: it has no container",
+            "is frozen: its processes stand still"
+            if sandbox.frozen
+            else f"is paused{why}: it has no container",
             f"Resume it with `orkee sandbox resume {label(sandbox)}`, or end it with "
             f"`orkee sandbox stop {label(sandbox)}`.",
         ),
@@ -113,6 +115,15 @@ def defect(sandbox: Sandbox, error: BaseException) -> OrkeeError:
         "internal",
         f"The sandbox {label(sandbox)} met a defect in Orkee: {type(error).__name__}: {error}.",
         "Please report it with the server's log.",
+    )
+
+
+def freeze_unsupported(reason: str) -> OrkeeError:
+    """Return the error for an engine that can't freeze containers."""
+    return OrkeeError(
+        "freeze_unsupported",
+        f"Containers can't be frozen here: {reason}.",
+        "Pause it without freezing: its files are kept, its processes end.",
     )
 
 

@@ -10,18 +10,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from . import failpoint
 from .errors import OrkeeError
 from .history import History
 from .model import ENDED, LIVE, Problem, Sandbox, Status
-from .ports import Clock, Content, Daemon, Fence, Guard, Store
+from .ports import Clock, Content, Daemon, Fence, Frozen, Guard, Store
 from .refusals import name_taken, too_many
 from .states import transition
 from .usage import Gauge
 
 log = logging.getLogger(__name__)
+
+
+#: The reason of a paused sandbox whose container stands still.
+FROZEN: Final = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class Frost:
+    """What a frozen sandbox needs to go on: the engine's handle, and what it was before."""
+
+    frozen: Frozen
+    before: Sandbox
 
 
 class Entry:
@@ -51,6 +64,7 @@ class Entry:
         self.failure: str | None = None  # the limit that it broke
         self.throttled = 0.0  # seconds, as the guard said last
         self.resuming: asyncio.Task[Sandbox] | None = None
+        self.frost: Frost | None = None  # while it is frozen
         self.secrets: Mapping[str, str] = {}  # values by name: here and in the container alone
         self.had: dict[int, int] = {}  # the host's ports before it was paused
         self.began: float | None = None  # monotonic time since when it is active
@@ -140,7 +154,7 @@ class Registry:
         return self.adopt(sandbox)
 
     def running(self) -> list[Sandbox]:
-        """Return the sandboxes that use memory: active, or on their way there."""
+        """Return the sandboxes that use memory: active, on their way there, or frozen."""
         return [entry.sandbox for entry in self if _runs(entry)]
 
     def make_room(self, limit: int) -> None:
@@ -166,7 +180,13 @@ class Registry:
         self._notify(entry)
 
     async def move(
-        self, entry: Entry, to: Status, reason: str | None, *, strict: bool = False
+        self,
+        entry: Entry,
+        to: Status,
+        reason: str | None,
+        *,
+        strict: bool = False,
+        **changes: Any,
     ) -> None:
         """Make a state move in memory, then write and publish it.
 
@@ -174,7 +194,8 @@ class Registry:
         fact; the row of an ended sandbox is then written again by ``retry``. With
         ``strict`` the store's error is raised too.
         """
-        entry.sandbox = transition(entry.sandbox, to, now=self._clock.now(), reason=reason)
+        now = self._clock.now()
+        entry.sandbox = transition(entry.sandbox, to, now=now, reason=reason, **changes)
         await self.save(entry, strict=strict)
 
     async def save(self, entry: Entry, *, strict: bool = False) -> None:
@@ -245,6 +266,9 @@ class Registry:
             elif row.status is Status.ACTIVE and not row.given_up:
                 keep(entry)
                 await self.move(entry, Status.PAUSED, "the server ended without stopping it")
+            elif row.status is Status.PAUSED and row.reason == FROZEN:
+                entry.sandbox = row.with_(reason="the server ended while it was frozen")
+                await self.save(entry)
 
     def _notify(self, entry: Entry) -> None:
         sandbox = entry.sandbox
@@ -256,4 +280,4 @@ class Registry:
 
 
 def _runs(entry: Entry) -> bool:
-    return entry.sandbox.status in LIVE or entry.being_resumed
+    return entry.sandbox.status in LIVE or entry.being_resumed or entry.frost is not None

@@ -34,6 +34,7 @@ def transition(
     """
     if not may_move(sandbox.status, to):
         raise ValueError(f"sandbox {sandbox.id}: illegal move {sandbox.status} -> {to}")
+    changes = {"frozen": False, **changes}
     if to is not Status.ACTIVE:
         changes = {"container_id": None, "link": None, "host_url": None, "port_map": (), **changes}
     if to in ENDED:

@@ -104,7 +104,7 @@ class OrkeeExtension(ExtensionApp):
     largest_pids = Int(0, help="Processes and threads that a sandbox may have.").tag(config=True)
     largest_timeout = Int(0, help="Seconds that a sandbox may be active in all.").tag(config=True)
     max_sandboxes_per_user = Int(
-        0, help="Sandboxes of one user that may be creating or active at once. 0: any."
+        0, help="Sandboxes of one user that may be creating, active or frozen at once. 0: any."
     ).tag(config=True)
     log_limit = Int(
         256 * 1024 * 1024, help="Bytes of output kept for each sandbox; the oldest go first."

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from tornado import web
 
-from ..sandbox.lifecycle_requests import decode_extend, decode_nothing, decode_resume
+from ..sandbox.lifecycle_requests import (
+    decode_extend,
+    decode_nothing,
+    decode_pause,
+    decode_resume,
+)
 from .api_handlers import RESOURCE
 from .base import NDJSON, OrkeeHandler, authorized
 from .stream import StreamHandler, progress_pieces
@@ -16,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class PauseHandler(OrkeeHandler):
-    """``/sandbox/REF/pause``: end the container, keep the workspace."""
+    """``/sandbox/REF/pause``: end the container, keep the workspace; or freeze it."""
 
     @web.authenticated
     @authorized("write", resource=RESOURCE)
     async def post(self, ref: str) -> None:
         manager = await self.manager()
-        decode_nothing(self.json_body())
-        sandbox = await manager.pause(ref, self.owner)
+        freeze = decode_pause(self.json_body())
+        sandbox = await manager.pause(ref, self.owner, freeze=freeze)
         self.answer(sandbox=self.sandbox_json(manager, sandbox))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import socket
@@ -12,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from orkee_jupyter.sandbox.errors import OrkeeError
-from orkee_jupyter.sandbox.ports import ContainerDefinition, Endpoint, Engine
+from orkee_jupyter.sandbox.ports import ContainerDefinition, Endpoint, Engine, Frozen
 from tests.fakes.engine import FakeEngine
 from tests.runner import RUNNER
 
@@ -140,6 +141,38 @@ async def test_a_close_may_come_twice_and_without_a_start(kind: str, tmp_path: P
     made = await make_engine(kind, tmp_path)
     await made.close()
     await made.close()
+
+
+async def frozen(engine: Engine, sandbox_id: str) -> Frozen | None:
+    """Freeze a container as soon as its daemon is there; None where none can be frozen."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await engine.freeze(sandbox_id)
+            except OrkeeError as error:
+                if error.code == "freeze_unsupported":
+                    return None
+                if error.code != "engine_failed":
+                    raise
+            await asyncio.sleep(0.05)
+
+
+async def test_a_container_is_frozen_as_often_as_it_was_thawed(
+    engine: Engine, endpoint: Endpoint
+) -> None:
+    wanted = definition(endpoint)
+    await engine.start(wanted, lambda _: None)
+    if (first := await frozen(engine, wanted.sandbox_id)) is not None:
+        await first.thaw()
+        second = await engine.freeze(wanted.sandbox_id)
+        await second.thaw()
+    await engine.stop(wanted.sandbox_id)
+
+
+async def test_what_does_not_run_can_not_be_frozen(engine: Engine) -> None:
+    with pytest.raises(OrkeeError) as caught:
+        await engine.freeze(secrets.token_hex(16))
+    assert caught.value.code in ("engine_failed", "freeze_unsupported")
 
 
 async def test_what_does_not_run_can_not_be_kept_from_the_network(engine: Engine) -> None:

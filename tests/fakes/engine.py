@@ -8,7 +8,7 @@ from typing import Any
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import Limits
 from orkee_jupyter.sandbox.ports import CacheUse, ContainerDefinition, Progress
-from orkee_jupyter.sandbox.refusals import network_policy_unsupported
+from orkee_jupyter.sandbox.refusals import freeze_unsupported, network_policy_unsupported
 
 from .guard import FakeGuard
 from .points import Points
@@ -31,8 +31,9 @@ class FakeEngine:
         self.workspaces: set[str] = set()  # cache volumes that may hold something
         self.closed = False
         self.guards_with: frozenset[str] = frozenset()  # the limits it can enforce
-        self.polices = True
+        self.freezes = self.polices = True
         self.policed: dict[str, list[str]] = {}  # what containers may reach
+        self.frozen: set[str] = set()  # containers that stand still
         self.guards: dict[str, FakeGuard] = {}
 
     async def prepare(self, progress: Progress) -> None:
@@ -68,6 +69,7 @@ class FakeEngine:
     async def stop(self, sandbox_id: str) -> None:
         await self._points.enter("engine.stop")
         self.running.pop(sandbox_id, None)
+        self.frozen.discard(sandbox_id)
 
     async def limit(self, sandbox_id: str, limits: Limits) -> FakeGuard | None:
         await self._points.enter("engine.limit")
@@ -75,6 +77,15 @@ class FakeEngine:
             return None
         self.guards[sandbox_id] = FakeGuard(frozenset(limits.kinds()) & self.guards_with)
         return self.guards[sandbox_id]
+
+    async def freeze(self, sandbox_id: str) -> FakeFrozen:
+        await self._points.enter("engine.freeze")
+        if not self.freezes:
+            raise freeze_unsupported("this is a fake")
+        if sandbox_id not in self.running:
+            raise OrkeeError("engine_failed", "There is no such container.")
+        self.frozen.add(sandbox_id)
+        return FakeFrozen(self, sandbox_id)
 
     async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> FakeFence:
         await self._points.enter("engine.police")
@@ -123,8 +134,22 @@ class FakeEngine:
         """Die, as an engine does: every container is gone at once."""
         ids = list(self.running)
         self.running.clear()
+        self.frozen.clear()
         for callback in self._callbacks:
             callback(ids, reason)
+
+
+class FakeFrozen:
+    """A ``Frozen``."""
+
+    def __init__(self, engine: FakeEngine, sandbox_id: str) -> None:
+        self._engine = engine
+        self._sandbox_id = sandbox_id
+
+    async def thaw(self) -> None:
+        if self._sandbox_id not in self._engine.frozen:
+            raise OrkeeError("engine_lost", "The engine ended while it was frozen.")
+        self._engine.frozen.discard(self._sandbox_id)
 
 
 class FakeFence:

@@ -192,8 +192,8 @@ class StubManager:
         self._called("keep", ref, owner)
         return self.sandbox
 
-    async def pause(self, ref: str, owner: str) -> Sandbox:
-        self._called("pause", ref, owner)
+    async def pause(self, ref: str, owner: str, *, freeze: bool = False) -> Sandbox:
+        self._called("pause", ref, owner, *(["freeze"] if freeze else []))
         return self.sandbox.with_(status=Status.PAUSED)
 
     async def resume(

@@ -23,6 +23,8 @@ GIVEN = {"A": "b"}
         ("DELETE", "", None, 200, ("stop", "web", OWNER)),
         ("POST", "/keep", None, 200, ("keep", "web", OWNER)),
         ("POST", "/pause", {}, 200, ("pause", "web", OWNER)),
+        ("POST", "/pause", {"freeze": True}, 200, ("pause", "web", OWNER, "freeze")),
+        ("POST", "/pause", {"freeze": None}, 200, ("pause", "web", OWNER)),
         ("POST", "/resume", None, 200, ("resume", "web", OWNER, True)),
         ("POST", "/resume", {"wait": False}, 202, ("resume", "web", OWNER, False)),
         (
@@ -61,6 +63,7 @@ async def test_a_verb_is_one_call_of_the_manager(
         ("POST", "/resume", {"secrets": {"A": ""}}, "invalid_request"),
         ("POST", "/resume", {"secrets": ["A"]}, "invalid_request"),
         ("POST", "/pause", {"wait": True}, "invalid_request"),
+        ("POST", "/pause", {"freeze": "yes"}, "invalid_request"),
         ("POST", "/keep", {"after": 1}, "invalid_request"),
     ],
 )

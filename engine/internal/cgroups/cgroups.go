@@ -6,8 +6,10 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,6 +38,8 @@ const (
 type Tree struct {
 	version int               // 1 or 2
 	bases   map[string]string // by controller; with version 2 all the same
+	freezer string            // where frozen containers have their cgroups; "" without
+	unified mount             // of version 2, also beside version 1
 	mu      sync.Mutex
 }
 
@@ -85,6 +89,9 @@ func find(name string, mounts map[string]mount, own map[string]string) (*Tree, e
 			failed = errors.New("no cgroup hierarchy with memory, pids or cpu is mounted")
 		}
 		return nil, failed
+	}
+	if at, ok := mounts[unified]; ok {
+		tree.findFreezer(name, at, own[unified])
 	}
 	tree.sweep()
 	return tree, nil
@@ -161,7 +168,7 @@ func makeBelow(parents []string, name string) (string, error) {
 
 // sweep removes the cgroups whose containers have ended with an earlier engine.
 func (t *Tree) sweep() {
-	for _, base := range t.bases {
+	for _, base := range t.folders() {
 		entries, _ := os.ReadDir(base)
 		for _, entry := range entries {
 			if entry.IsDir() {
@@ -169,6 +176,15 @@ func (t *Tree) sweep() {
 			}
 		}
 	}
+}
+
+// folders returns the tree's own folders.
+func (t *Tree) folders() []string {
+	found := slices.Collect(maps.Values(t.bases))
+	if t.freezer != "" {
+		found = append(found, t.freezer)
+	}
+	return found
 }
 
 // drop removes the tree's own folders, which are empty then.
@@ -182,7 +198,7 @@ func (t *Tree) drop() {
 // Close removes the tree's folders, as far as they are empty.
 func (t *Tree) Close() {
 	t.sweep()
-	for _, base := range t.bases {
+	for _, base := range t.folders() {
 		_ = os.Remove(base) // with a container that still ends it stays, for the next sweep
 	}
 }
@@ -194,6 +210,9 @@ func (t *Tree) String() string {
 		if _, ok := t.bases[controller]; ok {
 			can = append(can, controller)
 		}
+	}
+	if t.freezer != "" {
+		can = append(can, "freezer")
 	}
 	return fmt.Sprintf("v%d: %s", t.version, strings.Join(can, " "))
 }

@@ -24,7 +24,7 @@ const (
 // Request is the one line of a client.
 type Request struct {
 	Op string `json:"op"`
-	// Of "limit" and "police": whose.
+	// Of "limit", "freeze" and "police": whose.
 	Sandbox string `json:"sandbox"`
 	// Of "limit": what it may use; 0 is no limit.
 	Memory int64   `json:"memory"` // bytes

@@ -143,6 +143,8 @@ func (s *Supervisor) handle(request control.Request) (any, *os.File, func(io.Rea
 		return s.limit(request)
 	case "police":
 		return s.police(request)
+	case "freeze":
+		return s.freeze(request)
 	}
 	return control.Failure{Error: "unknown operation " + strconv.Quote(request.Op)}, nil, nil
 }

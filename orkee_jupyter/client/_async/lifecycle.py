@@ -21,13 +21,20 @@ class AsyncLifecycleSandbox(SandboxRecord):
         """When it is to be stopped, where that was put off."""
         return self._data.get("stop_at")
 
-    async def pause(self) -> Self:
+    @property
+    def frozen(self) -> bool:
+        """Whether it is paused with its container, its processes and their memory."""
+        return bool(self._data.get("frozen"))
+
+    async def pause(self, *, freeze: bool = False) -> Self:
         """End the container and keep the workspace; return this same object.
 
         Commands that run get some seconds to end. It is kept as long as a sandbox may live at
-        most. Raises OrkeeError ``sandbox_not_active``.
+        most. With ``freeze`` the container stays: its processes stand still with their memory,
+        and go on with ``resume``. Raises OrkeeError ``sandbox_not_active``,
+        ``freeze_unsupported``.
         """
-        return await self._change("POST", "pause")
+        return await self._change("POST", "pause", body={"freeze": True} if freeze else None)
 
     async def resume(
         self,
@@ -37,9 +44,10 @@ class AsyncLifecycleSandbox(SandboxRecord):
     ) -> Self:
         """Start the container of a paused sandbox again, as it was; return this same object.
 
-        Its command begins anew, on the files that it left. ``on_progress`` gets a sentence for
-        each step. ``secrets`` are values that the server does not know any more. Raises
-        OrkeeError as ``create`` does, and ``secret_missing``; the sandbox stays paused then.
+        A frozen one goes on where it stood; of another the command begins anew, on the files
+        that it left. ``on_progress`` gets a sentence for each step. ``secrets`` are values
+        that the server does not know any more. Raises OrkeeError as ``create`` does, and
+        ``secret_missing``; the sandbox stays paused then.
         """
         lines = self._connection.lines(
             "POST",
