@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration faults faults-quick browser browser-all screenshots chromium notebooks ui go audit bench fuzz fuzz-protocol lock reference wheel clean
+.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration faults faults-quick soak soak-quick browser browser-all screenshots chromium notebooks ui go audit bench fuzz fuzz-protocol lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ demo: setup ## the main job: run notebooks/quickstart.ipynb against a real Jupyt
 test: setup ## everything: checks, Go tests, unit and integration tests, notebooks
 	@# Two at a time: the integration tests wait for containers more than they compute.
 	@$(MAKE) --no-print-directory -j2 --output-sync=target integration check ui go unit processes
-	@$(MAKE) --no-print-directory faults-quick browser notebooks docker-smoke
+	@$(MAKE) --no-print-directory faults-quick soak-quick browser notebooks docker-smoke
 
 test-docker: setup ## the integration tests on an engine that runs in Docker
 	$(BIN)/python -m scripts.docker_engine run pytest -q -m "engine and not browser"
@@ -56,6 +56,12 @@ faults: setup ## break everything on purpose, print what came of it, and write t
 
 faults-quick: ## the quick half of it
 	$(BIN)/python scripts/alone.py pytest -q -m "faults and quick" tests/faults
+
+soak: setup ## random use with random kills beside a model, ORKEE_SOAK_MINUTES=30; ORKEE_SOAK_SEED repeats one
+	$(BIN)/python scripts/alone.py pytest -q -m "soak and not quick" tests/soak
+
+soak-quick: ## 20 seconds of it
+	$(BIN)/python scripts/alone.py pytest -q -m "soak and quick" tests/soak
 
 browser: ## the tests in Chromium: JupyterLab, the panel and the widget on the real engine
 	$(BIN)/python scripts/alone.py pytest -q -m "browser and not long" tests/browser

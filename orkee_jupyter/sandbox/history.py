@@ -12,7 +12,7 @@ from .ports import Clock
 
 #: Events of a sandbox that are remembered, and sandboxes whose events are.
 KEPT: Final = 200
-SANDBOXES: Final = 200
+SANDBOXES: Final = 50
 
 _ENDED: Final = (Status.TERMINATED, Status.FAILED)
 _ENDS: Final = {

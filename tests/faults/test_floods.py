@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.engine, pytest.mark.slow, pytest.m
 MIB = 1 << 20
 #: How much the server may grow while a sandbox floods it.
 GROWTH = 96 * MIB
-ENDLESS = "head -c 200M /dev/zero | tr '\\0' x; echo; echo done >&2; sleep 600"
-RESTARTS = 10
+ENDLESS = "head -c 1000M /dev/zero | tr '\\0' x; echo; echo done >&2; sleep 600"
+RESTARTS = 20
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_an_image_mirror_that_is_killed_comes_again(scene: Scene, world: World, 
 
 @pytest.mark.timeout(300)
 def test_a_line_without_an_end_is_no_burden(scene: Scene, row: Row) -> None:
-    told(row, "a log line of 200 MB", "at rest", "flat memory of the server, the sandbox works")
+    told(row, "a log line of 1 GB", "at rest", "flat memory of the server, the sandbox works")
     before = memory(scene)
     flooding = scene.client.create("debian", command=["sh", "-c", ENDLESS])
     with flooding.log_entries(follow=True) as entries:
