@@ -97,7 +97,8 @@ func (f *Frozen) freeze(t *Tree, sandbox string, firstUID int) error {
 	return nil
 }
 
-// take moves the processes that are not in the cgroup yet, and says whether there were any.
+// take moves the processes that are not in the cgroup yet, and says whether any could have
+// started others since.
 func (f *Frozen) take(t *Tree, pids []int) (bool, error) {
 	moved := false
 	for _, pid := range pids {
@@ -112,7 +113,9 @@ func (f *Frozen) take(t *Tree, pids []int) (bool, error) {
 		if err != nil {
 			return moved, err
 		}
-		f.origins[pid], f.home, moved = origin, origin, true
+		f.origins[pid], f.home = origin, origin
+		// One that has ended stays where it was until its parent takes note, which may stand still.
+		moved = moved || !ended(pid)
 	}
 	return moved, nil
 }
@@ -242,6 +245,12 @@ func insidePID(pid int) int {
 	}
 	number, _ := strconv.Atoi(words[len(words)-1])
 	return number
+}
+
+// ended says whether a process's first thread has ended; moving it moves the other threads.
+func ended(pid int) bool {
+	state := strings.TrimSpace(statusLine(pid, "State:"))
+	return state == "" || state[0] == 'Z' || state[0] == 'X'
 }
 
 func parentOf(pid int) int {

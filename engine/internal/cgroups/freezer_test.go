@@ -95,3 +95,30 @@ func TestARealProcessStandsStillAndGoesOn(t *testing.T) {
 		t.Error("the cgroup is still there")
 	}
 }
+
+// TestOneThatHasEndedIsNotWaitedFor: its parent may stand still before it has taken note.
+func TestOneThatHasEndedIsNotWaitedFor(t *testing.T) {
+	tree, err := Find("orkee-test-freezer")
+	if os.Geteuid() != 0 || err != nil || tree.freezer == "" {
+		t.Skipf("no freezer here: %v", err)
+	}
+	defer tree.Close()
+	cmd := exec.Command("true")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Wait() }() // only now is it taken note of
+	for deadline := time.Now().Add(settleLimit); !ended(cmd.Process.Pid); time.Sleep(settleStep) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not end")
+		}
+	}
+	f := &Frozen{folder: filepath.Join(tree.freezer, "z"+frozenName), origins: map[int]string{}}
+	put(t, f.folder, nil)
+	if moved, err := f.take(tree, []int{cmd.Process.Pid}); moved || err != nil {
+		t.Error(moved, err)
+	}
+	if err := f.Thaw(); err != nil {
+		t.Error(err)
+	}
+}
