@@ -31,6 +31,7 @@ class Greeter:
         self._find = find
         self._waiting: dict[Connection, _Guest] = {}
         self._each: Counter[str] = Counter()
+        self._is_closed = False
 
     def connection(self) -> Connection:
         """Return the protocol of a new connection (a protocol factory of asyncio)."""
@@ -40,13 +41,15 @@ class Greeter:
         return connection
 
     def close(self) -> None:
-        """End the connections that have not said who they are."""
+        """End the connections that have not said who they are, and those still to come."""
+        self._is_closed = True  # one may be accepted already, and made in the loop's next turn
         for connection in list(self._waiting):
             connection.abort()
 
     def enter(self, connection: Connection, guest: _Guest) -> bool:
         """Count a new connection; return whether there is room for it."""
-        if len(self._waiting) >= MAX_WAITING or self._each[connection.peer] >= MAX_WAITING_EACH:
+        full = len(self._waiting) >= MAX_WAITING or self._each[connection.peer] >= MAX_WAITING_EACH
+        if self._is_closed or full:
             return False
         self._waiting[connection] = guest
         self._each[connection.peer] += 1
