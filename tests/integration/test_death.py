@@ -202,10 +202,10 @@ def test_a_create_whose_client_goes_away_is_undone(own_server: Start) -> None:
 
 
 def slow_template(server: Server) -> None:
-    """Offer the template "slow", whose one setup command takes 30 s."""
+    """Offer the template "slow", whose one setup command outlasts every test."""
     templates = server.project / ".orkee" / "templates"
     templates.mkdir(parents=True)
-    text = 'image = "debian:bookworm-slim"\nsetup = ["sleep 30; date"]\n'
+    text = 'image = "debian:bookworm-slim"\nsetup = ["sleep 300; date"]\n'
     (templates / "slow.toml").write_text(text)
 
 
