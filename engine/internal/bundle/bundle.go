@@ -48,7 +48,7 @@ func Rootless(config []byte) ([]byte, bool, error) {
 }
 
 // encode is json.Marshal without its rewriting of <, > and & in strings.
-func encode(object map[string]json.RawMessage) ([]byte, error) {
+func encode(object any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
@@ -67,7 +67,11 @@ func Edit(dir string) error {
 		return err
 	}
 	edited, changed, err := Rootless(config)
-	if err != nil || !changed {
+	if err != nil {
+		return err
+	}
+	edited, taken, err := WithoutRawSockets(edited)
+	if err != nil || !(changed || taken) {
 		return err
 	}
 	aside := path + ".rootless"
