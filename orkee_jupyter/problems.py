@@ -44,6 +44,7 @@ STATUS: Final[Mapping[str, int]] = {
     "secret_missing": 409,
     "not_allowed_by_policy": 403,
     "network_policy_unsupported": 501,
+    "links_unsupported": 501,
     "link_failed": 502,
     "disk_full": 507,
     "terminal_not_found": 404,

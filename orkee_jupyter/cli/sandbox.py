@@ -89,6 +89,10 @@ def create(
         str | None,
         typer.Option(metavar="full|none|allow:HOST,…", help="What it may reach; full."),
     ] = None,
+    link: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A sandbox that it reaches by its name; repeatable."),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label; repeatable.")
     ] = None,
@@ -137,6 +141,7 @@ def create(
             env=values.pairs("--env", env, inherit=True) if env else None,
             secrets=secrets_of(secret) if secret else None,
             network=network,
+            links=link or None,
             labels=values.pairs("--label", label) if label else None,
             ttl=ttl,
             on_expiry=on_expiry,

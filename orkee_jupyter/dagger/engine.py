@@ -15,7 +15,7 @@ from typing import Any
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import Limits
 from ..sandbox.ports import CacheUse, ContainerDefinition, Fence, Frozen, Guard, Progress
-from ..sandbox.refusals import freeze_unsupported, network_policy_unsupported
+from ..sandbox.refusals import freeze_unsupported, links_unsupported, network_policy_unsupported
 from ..sandboxd.binary import binary
 from . import choice
 from .cache import Cache, Kept
@@ -138,6 +138,16 @@ class DaggerEngine:
         if current is None or current.candidate.kind != "native":
             raise network_policy_unsupported("only the native engine does that")
         return await self._native.police(sandbox_id, hosts, link)
+
+    async def link(self, sandbox_id: str, name: str, target_id: str | None) -> None:
+        """Have the native engine's supervisor lay a wire between two containers.
+
+        Raises OrkeeError ``links_unsupported`` with another engine.
+        """
+        current = self._current
+        if current is None or current.candidate.kind != "native":
+            raise links_unsupported("only the native engine does that")
+        await self._native.link(sandbox_id, name, target_id)
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume, starting the engine if need be.

@@ -269,20 +269,13 @@ class NativeEngine:
 
         Raises OrkeeError ``freeze_unsupported``, ``engine_failed``, ``no_engine``.
         """
-        try:
-            async with asyncio.timeout(ASK_TIMEOUT):
-                answer, connection = await self._control.converse("freeze", {"sandbox": sandbox_id})
-        except TimeoutError as error:
-            raise self._silent() from error
-        except OSError as error:
-            raise OrkeeError("no_engine", "The native Dagger engine does not run.") from error
+        answer, connection = await self._demand("freeze", {"sandbox": sandbox_id})
         if answer.get("ok"):
             return NativeFrozen(connection)
         connection.close()
-        reason = str(answer.get("error", "no reason was given"))
         if answer.get("unsupported"):
-            raise freeze_unsupported(reason)
-        raise OrkeeError("engine_failed", f"The container was not frozen: {reason}.")
+            raise freeze_unsupported(_reason(answer))
+        raise OrkeeError("engine_failed", f"The container was not frozen: {_reason(answer)}.")
 
     async def police(self, sandbox_id: str, hosts: Sequence[str], link: str | None) -> NativeFence:
         """Have a sandbox's container reach these hosts only, by rules in its namespace.
@@ -290,20 +283,39 @@ class NativeEngine:
         Raises OrkeeError ``engine_failed``, ``no_engine``.
         """
         asked = {"sandbox": sandbox_id, "hosts": list(hosts), "link": link or ""}
+        answer, connection = await self._demand("police", asked)
+        if answer.get("ok"):
+            return NativeFence(connection)
+        connection.close()
+        cause = f"The sandbox was not kept from the network: {_reason(answer)}."
+        raise OrkeeError("engine_failed", cause)
+
+    async def link(self, sandbox_id: str, name: str, target_id: str | None) -> None:
+        """Have a sandbox's container find another one by a name, and reach it if it runs.
+
+        Raises OrkeeError ``engine_failed``, ``no_engine``.
+        """
+        asked = {"sandbox": sandbox_id, "name": name, "target": target_id or ""}
+        answer, connection = await self._demand("link", asked)
+        connection.close()
+        if not answer.get("ok"):
+            cause = f"The sandbox was not linked to {name}: {_reason(answer)}."
+            raise OrkeeError("engine_failed", cause)
+
+    async def _demand(
+        self, op: str, params: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], socket.socket]:
+        """Return the supervisor's answer, good or bad, and its connection, for the caller to close.
+
+        Raises OrkeeError ``engine_timeout``, ``no_engine``.
+        """
         try:
             async with asyncio.timeout(ASK_TIMEOUT):
-                answer, connection = await self._control.converse("police", asked)
+                return await self._control.converse(op, params)
         except TimeoutError as error:
             raise self._silent() from error
         except OSError as error:
             raise OrkeeError("no_engine", "The native Dagger engine does not run.") from error
-        if not answer.get("ok"):
-            connection.close()
-            reason = str(answer.get("error", "no reason was given"))
-            raise OrkeeError(
-                "engine_failed", f"The sandbox was not kept from the network: {reason}."
-            )
-        return NativeFence(connection)
 
     async def hold(self) -> None:
         """Keep the engine running; returns when it has gone. Cancel to let it go."""
@@ -479,3 +491,7 @@ def _environment() -> dict[str, str]:
 def _loop_time(deadline: float) -> float:
     """Return a deadline of the monotonic clock as one of the event loop's."""
     return asyncio.get_running_loop().time() + max(0.0, deadline - time.monotonic())
+
+
+def _reason(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("error", "no reason was given"))

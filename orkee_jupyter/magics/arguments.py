@@ -126,6 +126,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
                 Option("--env", "KEY=VALUE", "an environment variable", "-e", repeat=True),
                 Option("--secret", "NAME[=env:VAR|=file:PATH|=VALUE]", _KEPT, repeat=True),
                 Option("--network", "full|none|allow:HOST,…", "what it may reach; full"),
+                Option("--link", "NAME", "a sandbox that it reaches by its name", repeat=True),
                 Option("--label", "KEY=VALUE", "a label to find it by", repeat=True),
                 Option("--ttl", "TIME", "lifetime without activity: 90 (seconds), 30m, 2h, 1d"),
                 Option("--on-expiry", "VERB", "when its ttl is over: stop or pause"),

@@ -145,6 +145,7 @@ class SandboxMagics(Magics):
                     env=values.pairs("--env", arguments.all("env")) or None,
                     secrets=secrets_of(arguments.all("secret")) or None,
                     network=arguments.one("network"),
+                    links=arguments.all("link") or None,
                     labels=values.pairs("--label", arguments.all("label")) or None,
                     ttl=arguments.one("ttl"),
                     on_expiry=arguments.one("on_expiry"),

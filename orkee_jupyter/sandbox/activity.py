@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import OrkeeError
 from .limiter import check_end, explain
-from .model import ENDED, Exit, LogEntry, Output, Status
+from .model import ENDED, Exit, LogEntry, Output, Sandbox, Status
 from .ports import Clock, ExecStream, FileStream
 from .refusals import label
 from .registry import Entry, Registry
@@ -43,7 +43,17 @@ class Activity:
             self._tasks.spawn(self._registry.touch(entry))
         elif renewed.expires_at != sandbox.expires_at:  # once a second at most, as it counts them
             self._registry.changed(entry)
+        self._renew_linked(renewed, now)
         return True
+
+    def _renew_linked(self, sandbox: Sandbox, now: int) -> None:
+        """Renew what a sandbox is linked to: nobody sees what goes that way."""
+        for name in sandbox.links:
+            other = self._registry.named(name, sandbox.user_id)
+            if other is None or not other.usable:
+                continue
+            if other.sandbox.expires_at < now + other.sandbox.ttl:  # links may be a ring
+                self.renew(other)
 
     def hold(self, entry: Entry) -> Hold:
         """Return a hold: the sandbox does not expire until it is released."""

@@ -14,6 +14,7 @@ from .filling import fill
 from .forward import Forwarder
 from .limiter import Limiter
 from .limits import merged
+from .linking import Linker
 from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
 from .network import hosts_of
 from .ports import Clock, ContainerDefinition, Content, Daemon, DaemonHub, Engine, Progress
@@ -78,6 +79,7 @@ def draft(
         setup=template.setup,
         secrets=tuple(request.secrets),
         network=request.network or template.network,
+        links=template.links if request.links is None else request.links,
         host_ports=request.host_ports,
     )
     return settings.policy.applied(drafted)
@@ -98,6 +100,7 @@ class Creator:
         watch: Watch,
         forwarder: Forwarder,
         limiter: Limiter,
+        linker: Linker,
     ) -> None:
         self._registry = registry
         self._engine = engine
@@ -109,6 +112,7 @@ class Creator:
         self._watch = watch
         self._forwarder = forwarder
         self._limiter = limiter
+        self._linker = linker
 
     async def create(
         self,
@@ -128,6 +132,7 @@ class Creator:
         command waits for :meth:`start`.
         """
         self._settings.policy.check_number(self._registry.running(), sandbox.user_id)
+        self._linker.check(sandbox)
         entry = self._registry.admit(sandbox, self._settings.max_sandboxes)
         entry.filling, entry.secrets = content, secrets or {}
         entry.command_waits = not start and sandbox.command is not None
@@ -238,6 +243,7 @@ class Creator:
         hosts = hosts_of(sandbox.network)
         if hosts is not None:
             entry.fence = await self._engine.police(sandbox.id, hosts, endpoint.address)
+        await self._linker.connect(entry)
         if entry.filling is not None:
             tell(f"copying {entry.filling.what}")
             await fill(entry.daemon, entry.filling)

@@ -41,6 +41,7 @@ CODES: Final[Mapping[str, str]] = {
     "engine_timeout": "The Dagger engine did not answer in time.",
     "engine_failed": "The Dagger engine refused or failed.",
     "network_policy_unsupported": "The engine can't keep a container from the network.",
+    "links_unsupported": "The engine can't let one container reach another.",
     "not_allowed_by_policy": "Whoever runs the server does not allow this.",
     "secret_missing": "The value of a secret has to be given again.",
     "freeze_unsupported": "The engine can't have a container stand still.",

@@ -20,6 +20,7 @@ from .freezing import Freezing
 from .lifecycle import Lifecycle
 from .lifetimes import Lifetimes
 from .limiter import Limiter
+from .linking import Linker
 from .model import (
     CreateRequest,
     ExecRequest,
@@ -118,6 +119,7 @@ class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
             self._watch,
             self._forwarder,
             self._limiter,
+            Linker(self._registry, engine),
         )
         self._lifetimes = Lifetimes(self._registry, self._ending, clock, settings, self._tasks)
         self._pausing = Pausing(

@@ -142,6 +142,7 @@ class Sandbox:
     problem: Problem | None = None  # of a failed one
     secrets: tuple[str, ...] = ()  # names of variables whose values are nowhere in a row
     network: str = "full"  # what it may reach: or "none", "allow:HOST,…"
+    links: tuple[str, ...] = ()  # names of sandboxes of the same user that it reaches
     promised: int = 0  # seconds since 1970 until when it was asked to live, used or not
     given_up: bool = False  # its end has begun: its workspace may be empty already
 
@@ -165,6 +166,7 @@ class Template:
     ttl: int = DEFAULT_TTL
     on_expiry: str = "stop"
     network: str = "full"  # what it may reach
+    links: tuple[str, ...] = ()  # names of sandboxes that it reaches
     labels: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     timeout: int | None = None  # seconds
@@ -195,6 +197,7 @@ class CreateRequest:
     snapshot: str | None = None  # by its name: the workspace begins with its files
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     network: str | None = None
+    links: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +365,7 @@ def to_json(sandbox: Sandbox, *, step: str | None = None) -> dict[str, Any]:
         "env": sorted(sandbox.env),
         "secrets": sorted(sandbox.secrets),
         "network": sandbox.network,
+        "links": list(sandbox.links),
         "labels": dict(sandbox.labels),
         "ttl": sandbox.ttl,
         "on_expiry": sandbox.on_expiry,

@@ -7,12 +7,12 @@ import re
 from typing import Final
 
 from .errors import OrkeeError
-from .validate import show
+from .validate import show, validate_name
 
 FULL: Final = "full"
 NONE: Final = "none"
 _ALLOW: Final = "allow:"
-#: Hosts that may be named.
+#: Hosts that may be named, and sandboxes.
 MOST: Final = 32
 _NAME: Final = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
@@ -44,6 +44,27 @@ def hosts_of(network: str) -> list[str] | None:
     if network == FULL:
         return None
     return network.removeprefix(_ALLOW).split(",") if network.startswith(_ALLOW) else []
+
+
+def parse_links(value: object, field: str = "links") -> tuple[str, ...]:
+    """Return the names of sandboxes to be linked to, each once. Raises ``invalid_request``."""
+    if not isinstance(value, (list, tuple)):
+        raise _refuse_links(field, f"{field} is no list.")
+    names = tuple(dict.fromkeys(validate_name(each, field) for each in value))
+    if "localhost" in names:
+        raise _refuse_links(field, f"{field} names localhost, which is each sandbox itself.")
+    if len(names) > MOST:
+        raise _refuse_links(field, f"{field} names more than {MOST} sandboxes.")
+    return names
+
+
+def _refuse_links(field: str, cause: str) -> OrkeeError:
+    return OrkeeError(
+        "invalid_request",
+        cause,
+        'Give names of sandboxes, such as ["db"].',
+        details={"field": field},
+    )
 
 
 def _is_address(text: str) -> bool:

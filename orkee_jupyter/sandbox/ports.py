@@ -177,6 +177,14 @@ class Engine(Protocol):
         be, ``engine_failed`` where it was not done.
         """
 
+    async def link(self, sandbox_id: str, name: str, target_id: str | None) -> None:
+        """Have a container find another one by a name, and open connections to it.
+
+        None where that one does not run: the name is known then, and nothing answers. To be
+        asked again when it runs, or runs anew. The other one begins none, and nobody else
+        comes by. Raises ``links_unsupported`` where that can't be, ``engine_failed``.
+        """
+
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume (it cannot be deleted by name)."""
 

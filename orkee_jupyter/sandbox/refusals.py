@@ -157,3 +157,41 @@ def network_policy_unsupported(reason: str) -> OrkeeError:
         f"Sandboxes can't be kept from the network here: {reason}.",
         "Install the native engine with `orkee engine install`, or create it without --network.",
     )
+
+
+def links_unsupported(reason: str) -> OrkeeError:
+    """Return the error for an engine that can't let one container reach another."""
+    return OrkeeError(
+        "links_unsupported",
+        f"Sandboxes can't be linked here: {reason}.",
+        "Install the native engine with `orkee engine install`, or create it without --link.",
+    )
+
+
+def linked_to_itself(name: str) -> OrkeeError:
+    """Return the error for a sandbox that is to be linked to its own name."""
+    return OrkeeError(
+        "invalid_request",
+        f"The sandbox {name!r} is to be linked to itself.",
+        "It reaches itself at localhost; leave the link out.",
+        details={"field": "links"},
+    )
+
+
+def not_linked(name: str, found: Sandbox | None) -> OrkeeError:
+    """Return the error for a link to a sandbox that does not run."""
+    if found is None:
+        return OrkeeError(
+            "sandbox_not_found",
+            f"There is no sandbox {name!r} to link to.",
+            f"Create it first, with --name {name}.",
+            details={"name": name},
+        )
+    return OrkeeError(
+        "sandbox_not_active",
+        f"The sandbox {name!r} is {found.status} and can't be linked to.",
+        f"Resume it first with `orkee sandbox resume {name}`."
+        if found.status is Status.PAUSED
+        else "Try again when it is active.",
+        details={"id": found.id, "status": found.status.value, "reason": found.reason},
+    )

@@ -144,14 +144,16 @@ class Registry:
         Raises ``too_many_sandboxes`` and ``name_taken``.
         """
         self.make_room(limit)
-        for entry in self:
-            held = entry.sandbox
-            if sandbox.name is not None and (held.name, held.user_id) == (
-                sandbox.name,
-                sandbox.user_id,
-            ):
-                raise name_taken(held)
+        if sandbox.name is not None and (holder := self.named(sandbox.name, sandbox.user_id)):
+            raise name_taken(holder.sandbox)
         return self.adopt(sandbox)
+
+    def named(self, name: str, owner: str) -> Entry | None:
+        """Return the entry that bears a name among an owner's, which is one at most."""
+        for entry in self:
+            if (entry.sandbox.name, entry.sandbox.user_id) == (name, owner):
+                return entry
+        return None
 
     def running(self) -> list[Sandbox]:
         """Return the sandboxes that use memory: active, on their way there, or frozen."""

@@ -16,7 +16,7 @@ from .conditions import DEFAULT_WAIT, Condition, parse_condition
 from .errors import OrkeeError
 from .limits import decode_limits, parse_timeout
 from .model import DEFAULT_TEMPLATE, CreateRequest, ExecRequest, ListQuery, LogQuery, Status
-from .network import parse_network
+from .network import parse_links, parse_network
 from .portspec import parse_ports
 from .suggest import remedy_for
 from .validate import (
@@ -92,6 +92,7 @@ _CREATE: Mapping[str, Check] = {
     "env": validate_env,
     "secrets": validate_secrets,
     "network": parse_network,
+    "links": parse_links,
     "labels": validate_labels,
     "ttl": parse_ttl,
     "on_expiry": validate_on_expiry,

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from .errors import OrkeeError
 from .model import Limits, Sandbox, Template
-from .network import parse_network
+from .network import parse_links, parse_network
 from .validate import show
 
 #: Of what :func:`encode` returns; another one is not read.
@@ -81,6 +81,7 @@ def template_of(sandbox: Sandbox, setup: tuple[str, ...]) -> Template:
         ttl=sandbox.ttl,
         on_expiry=sandbox.on_expiry,
         network=sandbox.network,
+        links=sandbox.links,
         labels=sandbox.labels,
         limits=sandbox.limits,
         timeout=sandbox.timeout,
@@ -132,6 +133,7 @@ def encode(snapshot: Snapshot) -> dict[str, Any]:
             "ttl": of.ttl,
             "on_expiry": of.on_expiry,
             "network": of.network,
+            "links": list(of.links),
             "labels": dict(of.labels),
             "limits": of.limits.to_json(),
             "timeout": of.timeout,
@@ -157,6 +159,7 @@ def decode(kept: Mapping[str, Any]) -> Snapshot:
             ttl=int(of["ttl"]),
             on_expiry=str(of["on_expiry"]),
             network=parse_network(of.get("network", "full")),
+            links=parse_links(of.get("links", ())),
             labels=dict(of["labels"]),
             limits=Limits(**of["limits"]),
             timeout=of["timeout"],

@@ -10,7 +10,7 @@ from typing import Any, Final
 from .errors import OrkeeError
 from .limits import decode_limits, parse_timeout
 from .model import DEFAULT_WORKING_DIRECTORY, Template
-from .network import parse_network
+from .network import parse_links, parse_network
 from .suggest import remedy_for
 from .validate import (
     parse_ttl,
@@ -67,6 +67,7 @@ _KEYS: Final[Mapping[str, Callable[[Any, str], Any]]] = {
     "ttl": parse_ttl,
     "on_expiry": validate_on_expiry,
     "network": parse_network,
+    "links": parse_links,
     "labels": validate_labels,
     "limits": decode_limits,
     "timeout": parse_timeout,

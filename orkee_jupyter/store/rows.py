@@ -51,6 +51,7 @@ def to_row(sandbox: Sandbox) -> dict[str, Any]:
             "promised": sandbox.promised,
             "secrets": list(sandbox.secrets),
             "network": sandbox.network,
+            "links": list(sandbox.links),
             "problem": None if sandbox.problem is None else sandbox.problem.to_json(),
         }
     )
@@ -83,6 +84,7 @@ def from_row(values: tuple[Any, ...]) -> Sandbox:
         promised=more.get("promised", 0),
         secrets=tuple(more.get("secrets", ())),
         network=more.get("network", "full"),
+        links=tuple(more.get("links", ())),
     )
 
 

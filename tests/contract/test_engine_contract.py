@@ -179,3 +179,9 @@ async def test_what_does_not_run_can_not_be_kept_from_the_network(engine: Engine
     with pytest.raises(OrkeeError) as caught:
         await engine.police(secrets.token_hex(16), [], None)
     assert caught.value.code in ("engine_failed", "network_policy_unsupported")
+
+
+async def test_what_does_not_run_can_not_be_linked(engine: Engine) -> None:
+    with pytest.raises(OrkeeError) as caught:
+        await engine.link(secrets.token_hex(16), "db", None)
+    assert caught.value.code in ("engine_failed", "links_unsupported")

@@ -8,7 +8,11 @@ from typing import Any
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import Limits
 from orkee_jupyter.sandbox.ports import CacheUse, ContainerDefinition, Progress
-from orkee_jupyter.sandbox.refusals import freeze_unsupported, network_policy_unsupported
+from orkee_jupyter.sandbox.refusals import (
+    freeze_unsupported,
+    links_unsupported,
+    network_policy_unsupported,
+)
 
 from .guard import FakeGuard
 from .points import Points
@@ -31,7 +35,8 @@ class FakeEngine:
         self.workspaces: set[str] = set()  # cache volumes that may hold something
         self.closed = False
         self.guards_with: frozenset[str] = frozenset()  # the limits it can enforce
-        self.freezes = self.polices = True
+        self.freezes = self.polices = self.links = True
+        self.linked: dict[tuple[str, str], str | None] = {}  # by container and name
         self.policed: dict[str, list[str]] = {}  # what containers may reach
         self.frozen: set[str] = set()  # containers that stand still
         self.guards: dict[str, FakeGuard] = {}
@@ -95,6 +100,14 @@ class FakeEngine:
             raise OrkeeError("engine_failed", "There is no such container.")
         self.policed[sandbox_id] = list(hosts)
         return FakeFence()
+
+    async def link(self, sandbox_id: str, name: str, target_id: str | None) -> None:
+        await self._points.enter("engine.link")
+        if not self.links:
+            raise links_unsupported("this is a fake")
+        if not {sandbox_id, target_id or sandbox_id} <= set(self.running):
+            raise OrkeeError("engine_failed", "There is no such container.")
+        self.linked[sandbox_id, name] = target_id
 
     async def empty_workspace(self, sandbox_id: str) -> None:
         await self._points.enter("engine.empty_workspace")

@@ -24,7 +24,7 @@ const (
 // Request is the one line of a client.
 type Request struct {
 	Op string `json:"op"`
-	// Of "limit", "freeze" and "police": whose.
+	// Of "limit", "freeze", "police" and "link": whose.
 	Sandbox string `json:"sandbox"`
 	// Of "limit": what it may use; 0 is no limit.
 	Memory int64   `json:"memory"` // bytes
@@ -33,6 +33,9 @@ type Request struct {
 	// Of "police": what may be reached, and where sandboxd dials its server.
 	Hosts []string `json:"hosts"`
 	Link  string   `json:"link"`
+	// Of "link": what another sandbox is called, and which one that is, if it runs.
+	Name   string `json:"name"`
+	Target string `json:"target"`
 }
 
 // Handler does what a request asks. The file, if any, goes to the client and is

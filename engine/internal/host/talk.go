@@ -143,6 +143,8 @@ func (s *Supervisor) handle(request control.Request) (any, *os.File, func(io.Rea
 		return s.limit(request)
 	case "police":
 		return s.police(request)
+	case "link":
+		return s.linkTo(request)
 	case "freeze":
 		return s.freeze(request)
 	}

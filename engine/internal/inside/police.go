@@ -1,7 +1,6 @@
 package inside
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,7 +28,7 @@ func (in *inside) police(request link.Message) {
 }
 
 func (in *inside) fence(request link.Message) error {
-	pid, err := containerOf(request.Sandbox)
+	box, err := containerOf(request.Sandbox)
 	if err != nil {
 		return err
 	}
@@ -43,23 +41,20 @@ func (in *inside) fence(request link.Message) error {
 	if named {
 		name = gateway.String()
 	}
-	if err := in.restore(pid, "iptables-restore", rules(request.Address, name, addresses)); err != nil {
-		return err
-	}
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d/net/if_inet6", pid)); errors.Is(err, os.ErrNotExist) {
-		return nil // the kernel has no IPv6
-	}
-	return in.restore(pid, "ip6tables-restore", rules("", "", nil))
+	return in.restoreBoth(box, rules(request.Address, name, addresses), rules("", "", nil))
 }
 
 // rules returns the whole table: what is not named is refused. Only destinations count: the
 // link was there before the rules, and a tracker that begins in the midst of a connection
-// takes some of its packets for invalid. What comes in gets no answer out. link is HOST:PORT of the
+// takes some of its packets for invalid. What comes in gets no answer out, other than by the
+// wires to sandboxes that are linked, which have rules of their own. link is HOST:PORT of the
 // server that sandboxd dials, names the address that answers questions for names.
 func rules(link, names string, addresses []string) string {
 	var b strings.Builder
 	b.WriteString("*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT DROP [0:0]\n")
-	b.WriteString("-A OUTPUT -o lo -j ACCEPT\n")
+	for _, device := range []string{"lo", outWire + "+", inWire + "+"} {
+		fmt.Fprintf(&b, "-A OUTPUT -o %s -j ACCEPT\n", device)
+	}
 	if host, port, err := net.SplitHostPort(link); err == nil {
 		fmt.Fprintf(&b, "-A OUTPUT -d %s -p tcp --dport %s -j ACCEPT\n", host, port)
 	}
@@ -94,8 +89,20 @@ func resolve(hosts []string) (addresses []string, named bool) {
 	return addresses, named
 }
 
+// restoreBoth puts tables for IPv4 and, where the kernel has it, IPv6 into a container's
+// network namespace.
+func (in *inside) restoreBoth(box container, four, six string) error {
+	if err := in.restore(box, "iptables-restore", four); err != nil {
+		return err
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d/net/if_inet6", box.pid)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return in.restore(box, "ip6tables-restore", six)
+}
+
 // restore puts a table into a container's network namespace, all of it or nothing.
-func (in *inside) restore(pid int, program, table string) error {
+func (in *inside) restore(box container, program, table string) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return err
@@ -106,7 +113,7 @@ func (in *inside) restore(pid int, program, table string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("nsenter", "--net=/proc/"+strconv.Itoa(pid)+"/ns/net", program, "-w", "5")
+	cmd := exec.Command("nsenter", "--net="+box.network(), program, "-w", "5")
 	cmd.Stdin, cmd.Stderr = read, os.Stderr
 	code, err := in.reaper.Run(cmd)
 	if err != nil {
@@ -116,43 +123,6 @@ func (in *inside) restore(pid int, program, table string) error {
 		return fmt.Errorf("%s ended with %d, see the engine's log", program, code)
 	}
 	return nil
-}
-
-// containerOf returns a process of the container whose sandboxd was given this id. It is
-// asked before any command of the sandbox was started, and ids are secret to others.
-func containerOf(sandbox string) (int, error) {
-	wanted := []byte("ORKEE_SANDBOX_ID=" + sandbox)
-	found, space := 0, ""
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return 0, err
-	}
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		folder := "/proc/" + entry.Name() + "/"
-		if name, err := os.ReadFile(folder + "comm"); err != nil || string(name) != "sandboxd\n" {
-			continue
-		}
-		environment, err := os.ReadFile(folder + "environ")
-		if err != nil || !bytes.Contains(append([]byte{0}, environment...), append([]byte{0}, append(wanted, 0)...)) {
-			continue
-		}
-		own, err := os.Readlink(folder + "ns/net")
-		if err != nil {
-			continue // it has just ended
-		}
-		if found != 0 && own != space {
-			return 0, fmt.Errorf("more than one container says that it is the sandbox %s", sandbox)
-		}
-		found, space = pid, own
-	}
-	if engine, _ := os.Readlink("/proc/self/ns/net"); found == 0 || space == engine {
-		return 0, fmt.Errorf("no container has the sandbox %s", sandbox)
-	}
-	return found, nil
 }
 
 // isIPv4 says whether text is an address or a prefix of version 4.

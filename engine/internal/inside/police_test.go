@@ -8,7 +8,7 @@ import (
 func TestWhatIsNotNamedIsRefused(t *testing.T) {
 	table := rules("10.87.0.1:40123", "", nil)
 	for _, line := range []string{
-		":OUTPUT DROP", ":FORWARD DROP", "-A OUTPUT -d 10.87.0.1 -p tcp --dport 40123 -j ACCEPT",
+		":OUTPUT DROP", ":FORWARD DROP", "-A OUTPUT -o out+ -j ACCEPT", "-A OUTPUT -d 10.87.0.1 -p tcp --dport 40123 -j ACCEPT",
 		"-A OUTPUT -j REJECT\nCOMMIT\n",
 	} {
 		if !strings.Contains(table, line) {
@@ -40,7 +40,7 @@ func TestAddressesAreAllowedAndNamesCanBeAskedFor(t *testing.T) {
 }
 
 func TestWhoIsNoContainerIsNotPoliced(t *testing.T) {
-	if pid, err := containerOf(strings.Repeat("0", 32)); err == nil {
-		t.Errorf("found %d", pid)
+	if box, err := containerOf(strings.Repeat("0", 32)); err == nil {
+		t.Errorf("found %v", box)
 	}
 }

@@ -31,6 +31,8 @@ func (in *inside) serve() {
 			in.reply(link.Message{ID: request.ID, Count: containers()}, nil)
 		case "police":
 			go in.police(request) // names may take long to be found
+		case "link":
+			go in.link(request)
 		case "block":
 			if err := in.block(request.Hosts); err != nil {
 				fmt.Fprintln(os.Stderr, "orkee-engine:", err)

@@ -22,7 +22,7 @@ const largest = 64 << 10
 // From the namespaces: "init" (PID), "network" and "network-lost" (Network), "ready", "failed"
 // (Error), "reply" (ID, Error, Address, Count). To them: "begin" (Config,
 // Network, Hosts) and the requests "listener", "busy", "block" (Hosts),
-// "police" (Sandbox, Hosts, Address) and "stop".
+// "police" (Sandbox, Hosts, Address), "link" (Sandbox, Name, Target) and "stop".
 type Message struct {
 	Kind     string           `json:"kind"`
 	ID       int              `json:"id,omitempty"`
@@ -34,6 +34,8 @@ type Message struct {
 	Count    int              `json:"count,omitempty"`
 	Hosts    []string         `json:"hosts,omitempty"`
 	Sandbox  string           `json:"sandbox,omitempty"`
+	Name     string           `json:"name,omitempty"`
+	Target   string           `json:"target,omitempty"`
 	Config   *settings.Config `json:"config,omitempty"`
 }
 

@@ -71,6 +71,7 @@ class AsyncSandbox(
         env: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         network: str | None = None,
+        links: Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         ttl: str | float | None = None,
         on_expiry: str | None = None,
@@ -92,11 +93,11 @@ class AsyncSandbox(
 
         What is not given comes from the template. ``secrets`` are variables like those of
         ``env`` whose values the server keeps in memory only, and masks in outputs; ``network``
-        is what it may reach: "full", "none" or "allow:pypi.org,192.0.2.0/24". A port is a
-        number, or "8080:3000" for port 3000 at port 8080 of the host. ``wait`` is what
-        ``wait_for`` takes, or several of it; a sandbox that was waited for in vain
-        stays. ``ttl`` is "30m", "2h" or seconds,
-        ``on_expiry`` what happens when that is over, "stop" or "pause";
+        is what it may reach: "full", "none" or "allow:pypi.org,192.0.2.0/24"; ``links`` are
+        names of active sandboxes whose ports it reaches under these names. A port is a number,
+        or "8080:3000" for port 3000 at port 8080 of the host. ``wait`` is what ``wait_for``
+        takes, or several of it; a sandbox that was waited for in vain stays. ``ttl`` is "30m",
+        "2h" or seconds, ``on_expiry`` what happens when that is over, "stop" or "pause";
         ``memory`` ("256m" or bytes), ``cpus`` (1.5) and ``pids`` (processes and threads) are what
         it may use at most, ``timeout`` ("30m" or seconds) how long it may live in all: a sandbox
         that breaks one fails, one that uses its processors' time is held back;
@@ -116,6 +117,7 @@ class AsyncSandbox(
             "env": None if env is None else dict(env),
             "secrets": None if secrets is None else dict(secrets),
             "network": network,
+            "links": None if links is None else list(links),
             "labels": None if labels is None else dict(labels),
             "ttl": ttl,
             "on_expiry": on_expiry,

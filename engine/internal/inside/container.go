@@ -1,0 +1,63 @@
+package inside
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// container is a process of a sandbox's container and the network namespace that it has. Both
+// tell two containers apart: the kernel gives the number of a namespace again at once.
+type container struct {
+	pid   int
+	space string // as the kernel names it, such as "net:[4026532576]"
+}
+
+// network is the path of the container's network namespace.
+func (c container) network() string { return "/proc/" + strconv.Itoa(c.pid) + "/ns/net" }
+
+// lives says whether the container is still there.
+func (c container) lives() bool {
+	space, err := os.Readlink(c.network())
+	return err == nil && space == c.space
+}
+
+// containerOf returns the container whose sandboxd was given this id. A sandbox's id is
+// secret to all others, so that none can pass for another.
+func containerOf(sandbox string) (container, error) {
+	wanted := []byte("\x00ORKEE_SANDBOX_ID=" + sandbox + "\x00")
+	var found container
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return found, err
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		folder := "/proc/" + entry.Name() + "/"
+		if name, err := os.ReadFile(folder + "comm"); err != nil || string(name) != "sandboxd\n" {
+			continue
+		}
+		environment, err := os.ReadFile(folder + "environ")
+		if err != nil || !bytes.Contains(append([]byte{0}, environment...), wanted) {
+			continue
+		}
+		space, err := os.Readlink(folder + "ns/net")
+		if err != nil {
+			continue // it has just ended
+		}
+		if found.pid != 0 && space != found.space {
+			return container{}, fmt.Errorf("more than one container says that it is the sandbox %s", sandbox)
+		}
+		if found.pid == 0 {
+			found = container{pid, space}
+		}
+	}
+	if engine, _ := os.Readlink("/proc/self/ns/net"); found.pid == 0 || found.space == engine {
+		return container{}, fmt.Errorf("no container has the sandbox %s", sandbox)
+	}
+	return found, nil
+}
