@@ -11,7 +11,7 @@ from typing import Any
 
 from ..sandbox.errors import OrkeeError
 from .connection import Connection
-from .control import Control, ControlLost
+from .control import Control, ControlLost, Quota
 from .frames import ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Connections:
         self._idle: deque[Connection] = deque()
         self._waiters: deque[asyncio.Future[Connection]] = deque()
         self._control: Control | None = None
+        self._notices = Quota()
         self._control_there = asyncio.Event()
         self._control_gone_at = 0.0
         self._grace: asyncio.TimerHandle | None = None
@@ -100,7 +101,11 @@ class Connections:
         # The newest wins: the old one may be dead without our knowing.
         old = self._control
         self._control = Control(
-            connection, self._timing.heartbeat, self._take_notice, self._control_closed
+            connection,
+            self._timing.heartbeat,
+            self._take_notice,
+            self._control_closed,
+            self._notices,
         )
         if old is not None:
             old.abort()

@@ -12,6 +12,30 @@ from .connection import Connection
 from .frames import ProtocolError
 from .stream import text
 
+#: Bytes of notices that a daemon may send at once, and in each second in the long run. Ours
+#: sends 80 KB/s at most, as long as somebody opens and closes hundreds of ports.
+NOTICE_BURST = 4 << 20
+NOTICE_RATE = 256 << 10
+
+
+class Quota:
+    """How much a daemon may tell by itself: no credit bounds its notices.
+
+    One for all control connections of a sandbox, for a new one costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self._left = float(NOTICE_BURST)
+        self._at = asyncio.get_running_loop().time()
+
+    def spend(self, size: int) -> None:
+        """Count a notice of ``size`` bytes. Raises ProtocolError."""
+        now = asyncio.get_running_loop().time()
+        self._left = min(self._left + (now - self._at) * NOTICE_RATE, NOTICE_BURST) - size
+        self._at = now
+        if self._left < 0:
+            raise ProtocolError("it sent more notices than anybody could want")
+
 
 class Refused(Exception):
     """The daemon answered a request with an error: ``code`` and ``message``, both hostile text."""
@@ -35,11 +59,14 @@ class Control:
         heartbeat: float,
         notice: Callable[[Mapping[str, Any]], None],
         closed: Callable[[Control], None],
+        quota: Quota | None = None,
     ) -> None:
         self._connection = connection
         self._notice = notice
         self._closed = closed
+        self._quota = quota or Quota()
         self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._unanswered: set[int] = set()  # also of those whose caller has stopped waiting
         self._last_id = 0
         self._pings: deque[int] = deque()
         self._last_ping = 0
@@ -64,6 +91,7 @@ class Control:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[number] = answer
         try:
+            self._unanswered.add(number)
             self._connection.write(frame)
             body = await answer
         finally:
@@ -81,13 +109,16 @@ class Control:
                 raise ProtocolError("it answered a ping that was not sent")
             self._pings.popleft()
             return
+        if kind == frames.NOTICE:
+            self._quota.spend(len(payload))  # first: to read it is the cost
         body = frames.decode_json(payload)
         if kind == frames.NOTICE:
             self._notice(body)
             return
         number = body.get("id")
-        if not isinstance(number, int) or not 0 < number <= self._last_id:
-            raise ProtocolError("it answered a request that was not sent")
+        if not isinstance(number, int) or number not in self._unanswered:
+            raise ProtocolError("it answered a request that was not sent, or twice")
+        self._unanswered.remove(number)
         answer = self._pending.get(number)  # None: the caller has stopped waiting
         if answer is not None and not answer.done():
             answer.set_result(body)

@@ -13,6 +13,7 @@ from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import ExecRequest
 from orkee_jupyter.sandboxd import connections as connections_module
 from orkee_jupyter.sandboxd import frames, greeting
+from orkee_jupyter.sandboxd.control import NOTICE_BURST
 from orkee_jupyter.sandboxd.hub import Hub
 from orkee_jupyter.sandboxd.pump import LOG_WINDOW
 
@@ -141,6 +142,36 @@ async def test_an_offence_on_the_control_connection_ends_the_sandbox(
     async with asyncio.timeout(PATIENCE):
         assert (await daemon.lost()).startswith("the daemon broke the protocol: it")
     await peer.log.expect_end()
+
+
+async def test_notices_without_an_end_end_the_sandbox(
+    hub: Hub, sandbox_id: str, connect: Connect
+) -> None:
+    peer = await connect(hub, sandbox_id)
+    daemon = await hub.connected(sandbox_id, 1)
+    notice = frames.encode_json(frames.NOTICE, {"event": "other", "more": "x" * 250_000})
+    for _ in range(NOTICE_BURST // 250_000 // 2):
+        peer.control.raw(notice)
+    asking = asyncio.create_task(daemon.signal("TERM"))
+    await peer.answer(result={})
+    await asking  # so all before was taken
+    again = await Peer.greet(peer.endpoint, "control")  # which begins no new quota
+    for _ in range(NOTICE_BURST // 250_000 // 2 + 5):
+        again.raw(notice)
+    async with asyncio.timeout(PATIENCE):
+        assert "more notices than" in await daemon.lost()
+    await again.close()
+
+
+async def test_a_request_is_answered_once(hub: Hub, sandbox_id: str, connect: Connect) -> None:
+    peer = await connect(hub, sandbox_id)
+    daemon = await hub.connected(sandbox_id, 1)
+    asking = asyncio.create_task(daemon.signal("TERM"))
+    asked = await peer.answer(result={})
+    peer.control.json(frames.REPLY, {"id": asked["id"], "result": {}})
+    async with asyncio.timeout(PATIENCE):
+        await asking
+        assert "or twice" in await daemon.lost()
 
 
 async def test_log_entries_beyond_the_credit_end_the_sandbox(
