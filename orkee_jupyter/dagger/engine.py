@@ -17,7 +17,7 @@ from ..sandbox.model import Limits
 from ..sandbox.ports import CacheUse, ContainerDefinition, Fence, Frozen, Guard, Progress
 from ..sandbox.refusals import freeze_unsupported, links_unsupported, network_policy_unsupported
 from ..sandboxd.binary import binary
-from . import choice
+from . import choice, memory_cap
 from .cache import Cache, Kept
 from .containers import Containers
 from .installing import install_in_thread
@@ -45,18 +45,25 @@ class _Current:
 class DaggerEngine:
     """Implements :class:`orkee_jupyter.sandbox.ports.Engine`.
 
-    ``folder`` takes the session's log. Nothing is started before the first
+    ``folder`` takes the session's log; ``session_memory`` is the most memory that the
+    session's process may have, in bytes, 0 for no cap. Nothing is started before the first
     call that needs the engine.
     """
 
     def __init__(
-        self, runner_host: str | None, folder: Path, *, native: NativeEngine | None = None
+        self,
+        runner_host: str | None,
+        folder: Path,
+        *,
+        native: NativeEngine | None = None,
+        session_memory: int = memory_cap.DEFAULT,
     ) -> None:
         self._runner_host = runner_host
         self._log = folder / "logs" / f"session-{os.getpid()}.log"
         self._kept = Kept(folder / "workspaces")
         self._owed = Kept(folder / "workspaces-to-empty")  # as no engine was there to do it
         self._native = native or NativeEngine()
+        self._session_memory = session_memory
         self._thread = LoopThread("orkee-dagger")
         self._lock: asyncio.Lock | None = None  # made in the thread
         self._current: _Current | None = None
@@ -299,7 +306,9 @@ class DaggerEngine:
                 progress("downloading the Dagger command")
                 command = await _download_cli()
             progress(f"connecting to the Dagger engine ({candidate.kind})")
-            config = SessionConfig(command, candidate.runner_host, self._log)
+            config = SessionConfig(
+                command, candidate.runner_host, self._log, memory=self._session_memory
+            )
             session = await Session.start(config, self._session_ended)
         except BaseException:
             if hold is not None:
@@ -333,7 +342,7 @@ class DaggerEngine:
         engine_ended = current.hold is not None and current.hold.done()
         self._end(current)
         lost = current.containers.ids()
-        reason = "the engine ended" if engine_ended else "the engine's session ended"
+        reason = "the engine ended" if engine_ended else session.reason
         if self._lost is not None and self._lost_loop is not None and lost:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._lost_loop.call_soon_threadsafe(self._lost, lost, reason)

@@ -26,6 +26,8 @@ from dagger.client._session import ConnectParams, SingleConnection
 
 from ..sandbox.errors import OrkeeError
 from ..sandbox.heap import uncollected
+from ..sandbox.model import show_bytes
+from . import memory_cap
 
 CONNECT_TIMEOUT = 60.0  # seconds: an engine in Docker may have to be started first
 END_TIMEOUT = 3.0  # seconds for an orderly end, then it is killed
@@ -40,12 +42,16 @@ _schema: Any = None
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """What a session is started with; ``runner_host`` None leaves the choice to Dagger."""
+    """What a session is started with; ``runner_host`` None leaves the choice to Dagger.
+
+    ``memory`` is the most that its process may have, in bytes; 0 for no cap.
+    """
 
     cli: Path
     runner_host: str | None
     log: Path
     timeout: float = CONNECT_TIMEOUT
+    memory: int = 0
 
 
 def session_environment(environment: Mapping[str, str], runner_host: str | None) -> dict[str, str]:
@@ -64,8 +70,9 @@ class Session:
 
     client: dagger.Client
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    def __init__(self, config: SessionConfig) -> None:
+        self._config = config
+        self._process = _spawn(config)
         self._loop = asyncio.get_running_loop()
         self._output = _Output(self._loop.create_future())
         self._pipe: asyncio.BaseTransport | None = None
@@ -79,13 +86,21 @@ class Session:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def reason(self) -> str:
+        """Why the sandboxes of a session that has ended are gone."""
+        reason, cap = "the engine's session ended", self._config.memory
+        if cap and memory_cap.was_reached(self._config.log, self._process.poll()):
+            return f"{reason}: it used more than {show_bytes(cap)} of memory"
+        return reason
+
     @classmethod
     async def start(cls, config: SessionConfig, on_end: Callable[[Session], None]) -> Session:
         """Start a session and connect to it. ``on_end`` is called once when its process ends.
 
         Raises OrkeeError ``no_engine`` with the last lines of its log.
         """
-        session = cls(_spawn(config))
+        session = cls(config)
         try:
             async with asyncio.timeout(config.timeout):
                 await session._connect()
@@ -205,22 +220,25 @@ def _spawn(config: SessionConfig) -> subprocess.Popen[bytes]:
     try:
         config.log.parent.mkdir(parents=True, exist_ok=True)
         with config.log.open("wb") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [config.cli, "--progress=plain", "--silent", "session"],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=session_environment(os.environ, config.runner_host),
+                env=session_environment(os.environ, config.runner_host)
+                | memory_cap.environment(config.memory),
                 cwd="/",
                 start_new_session=True,
             )
+        memory_cap.keep(process.pid, config.memory)
     except OSError as error:
         raise OrkeeError(
             "no_engine",
             f"The Dagger command {config.cli} cannot be run: {error.strerror}.",
             "Run `orkee engine install`.",
         ) from error
+    return process
 
 
 def _params(line: bytes) -> ConnectParams:

@@ -23,6 +23,8 @@ from .routes import ROUTES
 from .unix_socket import LocalSocket
 from .watchdog import LoopLag
 
+#: Bytes below which a session of Dagger's could not do its work; an idle one has 105 MiB.
+LEAST_SESSION_MEMORY = 256 << 20
 #: Seconds that everything of ours may take to stop; the wiring's own bounds are within it.
 STOP_TIMEOUT = 9.0
 
@@ -109,6 +111,11 @@ class OrkeeExtension(ExtensionApp):
     log_limit = Int(
         256 * 1024 * 1024, help="Bytes of output kept for each sandbox; the oldest go first."
     ).tag(config=True)
+    session_memory = Int(
+        1 << 30,
+        help="""Bytes of memory that the `dagger session` process may have (1 GiB), from 256 MiB
+        on; beyond that it ends, and its sandboxes are paused. 0: no cap.""",
+    ).tag(config=True)
     max_snapshot_size = Int(
         10 << 30, help="Bytes that the archive of one snapshot may have (10 GiB)."
     ).tag(config=True)
@@ -151,6 +158,12 @@ class OrkeeExtension(ExtensionApp):
     def _not_below_zero(self, proposal: Any) -> Any:
         if proposal["value"] < 0:
             raise TraitError(f"OrkeeExtension.{proposal['trait'].name} is below 0.")
+        return proposal["value"]
+
+    @validate("session_memory")
+    def _none_or_enough(self, proposal: Any) -> Any:
+        if proposal["value"] != 0 and proposal["value"] < LEAST_SESSION_MEMORY:
+            raise TraitError("OrkeeExtension.session_memory is neither 0 nor 256 MiB or more.")
         return proposal["value"]
 
     @default("lag_limit")
@@ -240,6 +253,7 @@ class OrkeeExtension(ExtensionApp):
             runner_host=self.runner_host or None,
             link=self.link,
             log_limit=self.log_limit,
+            session_memory=self.session_memory,
             snapshot_limit=self.max_snapshot_size,
             project=Path(self.project or self._server.root_dir).expanduser(),
         )

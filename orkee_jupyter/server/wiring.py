@@ -40,6 +40,7 @@ class Options:
     runner_host: str | None = None
     link: str = "auto"
     log_limit: int = 256 * 1024 * 1024  # bytes of kept log per sandbox
+    session_memory: int = 1 << 30  # bytes of the `dagger session` process, 0: no cap
     snapshot_limit: int = 10 << 30  # bytes of a snapshot's archive
     project: Path | None = None  # the folder whose .orkee/templates are offered
 
@@ -108,7 +109,7 @@ async def build(options: Options, publish: Callable[[Sandbox], None]) -> Wired:
             on_notice=lambda sentence: log.warning("orkee: %s", sentence),
         )
         stops.insert(0, ("database", _STORE_STOP, store.close))
-        engine = DaggerEngine(options.runner_host, data)
+        engine = DaggerEngine(options.runner_host, data, session_memory=options.session_memory)
         stops.insert(0, ("engine", _ENGINE_STOP, engine.close))
         hub = Hub(
             runtime_dir=paths.runtime_dir(),

@@ -84,6 +84,20 @@ async def test_a_lost_session_is_told_and_replaced(engine: DaggerEngine, tmp_pat
     assert len(sessions(tmp_path)) == 2
 
 
+async def test_a_session_that_ran_out_of_memory_is_told_as_that(
+    engine: DaggerEngine, tmp_path: Path, fake: FakeSession
+) -> None:
+    told: asyncio.Queue[tuple[list[str], str]] = asyncio.Queue()
+    engine.on_lost(lambda ids, reason: told.put_nowait((list(ids), reason)))
+    trap = "trap 'echo fatal error: runtime: out of memory >&2; exit 2' USR1"
+    words = f"echo $$ >> {tmp_path}/pids; {trap}; echo '{fake.line}'; while :; do sleep 0.02; done"
+    script(tmp_path / "dagger", words)
+    await engine.start(definition(), quiet)
+    os.kill(sessions(tmp_path)[0], signal.SIGUSR1)
+    lost = await asyncio.wait_for(told.get(), 5)
+    assert lost == (["a"], "the engine's session ended: it used more than 1 GiB of memory")
+
+
 async def test_a_session_whose_engine_is_gone_is_told_and_replaced(
     engine: DaggerEngine, fake: FakeSession, tmp_path: Path
 ) -> None:

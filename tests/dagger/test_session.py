@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from orkee_jupyter.dagger import memory_cap
 from orkee_jupyter.dagger.session import Session, SessionConfig, session_environment
 from orkee_jupyter.sandbox.errors import OrkeeError
 
@@ -168,6 +170,57 @@ async def test_the_session_has_a_process_group_of_its_own_and_no_foreign_setting
     assert "OTEL_" not in seen
     assert "DAGGER_SESSION_" not in seen
     assert "_EXPERIMENTAL_DAGGER_RUNNER_HOST=unix:///x" in seen
+
+
+async def test_the_kernel_holds_the_session_to_its_memory(
+    tmp_path: Path, fake: FakeSession
+) -> None:
+    command = cli(tmp_path / "dagger", fake, before=f"echo $GOMEMLIMIT > {tmp_path}/soft")
+    capped = SessionConfig(command, None, tmp_path / "log", memory=512 << 20)
+    session = await Session.start(capped, lambda _: None)
+    hard, soft = resource.prlimit(session.pid, resource.RLIMIT_DATA), tmp_path / "soft"
+    assert (hard, soft.read_text()) == ((512 << 20, 512 << 20), f"{384 << 20}\n")
+    await session.close()
+
+
+async def test_without_a_cap_the_session_is_left_alone(tmp_path: Path, fake: FakeSession) -> None:
+    session = await started(tmp_path, fake)
+    ours = resource.getrlimit(resource.RLIMIT_DATA)
+    assert resource.prlimit(session.pid, resource.RLIMIT_DATA) == ours
+    await session.close()
+
+
+LAST_WORDS = {
+    "out": "fatal error: runtime: out of memory",
+    "refused": "fatal error: runtime: cannot allocate memory",
+    "in use": "runtime: out of memory: cannot allocate 4194304-byte block (396165120 in use)",
+}
+
+
+@pytest.mark.parametrize("words", LAST_WORDS.values(), ids=LAST_WORDS)
+async def test_a_session_that_ran_out_of_memory_is_told_by_its_last_words(
+    tmp_path: Path, words: str
+) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"\n{words}\n\ngoroutine 1 [running]:\n" + "stack\n" * 50_000)
+    assert memory_cap.was_reached(log, 2)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "words"),
+    [
+        (-9, LAST_WORDS["out"]),  # killed, whatever it said
+        (None, LAST_WORDS["out"]),
+        (2, "panic: out of memory, said a sandbox"),
+        (2, ""),
+    ],
+)
+async def test_any_other_end_is_not_taken_for_that(
+    tmp_path: Path, exit_code: int | None, words: str
+) -> None:
+    (tmp_path / "log").write_text(words)
+    assert not memory_cap.was_reached(tmp_path / "log", exit_code)
+    assert not memory_cap.was_reached(tmp_path / "no-log", 2)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import threading
 import time
@@ -17,14 +16,12 @@ from tests.integration.processes import command_line, files, kill, pids, until
 from tests.integration.test_limits import BOMB
 from tests.integration.world import World
 
+from .flood import GROWTH, MIB, peak
 from .moments import Create
 from .scene import Scene, Start
 from .table import Row
 
 pytestmark = [pytest.mark.faults, pytest.mark.engine, pytest.mark.slow, pytest.mark.native]
-MIB = 1 << 20
-#: How much the server may grow while a sandbox floods it.
-GROWTH = 96 * MIB
 ENDLESS = "head -c 1000M /dev/zero | tr '\\0' x; echo; echo done >&2; sleep 600"
 RESTARTS = 20
 
@@ -36,14 +33,6 @@ def scene(world: World, own_server: Start) -> Scene:
 
 def told(row: Row, fault: str, moment: str, promise: str) -> None:
     row.fault, row.moment, row.promise = fault, moment, promise
-
-
-def memory(scene: Scene) -> int:
-    """Return the most memory that the server has had, in bytes."""
-    status = Path(f"/proc/{scene.server.pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found is not None
-    return int(found[1]) * 1024
 
 
 def at_once(*calls: Callable[[], object]) -> list[str]:
@@ -141,7 +130,7 @@ def test_an_image_mirror_that_is_killed_comes_again(scene: Scene, world: World, 
 @pytest.mark.timeout(300)
 def test_a_line_without_an_end_is_no_burden(scene: Scene, row: Row) -> None:
     told(row, "a log line of 1 GB", "at rest", "flat memory of the server, the sandbox works")
-    before = memory(scene)
+    before = peak(scene.server.pid)
     flooding = scene.client.create("debian", command=["sh", "-c", ENDLESS])
     with flooding.log_entries(follow=True) as entries:
         size = 0
@@ -150,7 +139,7 @@ def test_a_line_without_an_end_is_no_burden(scene: Scene, row: Row) -> None:
             size += len(entry.data)
             if entry.stream == "stderr":
                 break
-    grown = memory(scene) - before
+    grown = peak(scene.server.pid) - before
     assert grown < GROWTH, f"{grown / MIB:.0f} MiB"
     row.seen = f"{size / 1e6:.0f} MB read, {grown / MIB:.0f} MiB more memory; {scene.aftermath()}"
 
@@ -168,7 +157,7 @@ def test_a_log_that_is_no_text_is_kept_as_it_is(scene: Scene, row: Row) -> None:
 
 def test_a_flood_with_a_stopped_reader_costs_no_memory(scene: Scene, row: Row) -> None:
     told(row, "a log as fast as it can be written", "a reader stops for 10 s", "flat memory")
-    before = memory(scene)
+    before = peak(scene.server.pid)
     flooding = scene.client.create("debian", command=["sh", "-c", "yes flood"])
     path, worst = f"sandbox/{flooding.id}/logs", 0.0
     with scene.server.http() as http, http.stream("GET", path, params={"follow": "1"}) as answer:
@@ -180,7 +169,7 @@ def test_a_flood_with_a_stopped_reader_costs_no_memory(scene: Scene, row: Row) -
             assert scene.kept.exec(["true"]).ok
             worst = max(worst, time.monotonic() - began)
         assert next(lines), "and then it goes on"
-    grown = memory(scene) - before
+    grown = peak(scene.server.pid) - before
     assert grown < GROWTH, f"{grown / MIB:.0f} MiB"
     assert worst < 5, "the other sandbox answers"
     seen = f"{grown / MIB:.0f} MiB more memory, an exec beside it took {worst:.2f} s at most"

@@ -45,14 +45,23 @@ def test_a_trait_without_sense_is_refused(name: str) -> None:
         OrkeeExtension(**{name: 0})
 
 
+@pytest.mark.parametrize("size", [-1, 1, (256 << 20) - 1])
+def test_a_session_has_enough_memory_or_no_cap(size: int) -> None:
+    with pytest.raises(TraitError, match="session_memory is neither 0 nor 256 MiB or more"):
+        OrkeeExtension(session_memory=size)
+    assert OrkeeExtension(session_memory=0).session_memory == 0
+
+
 @pytest.mark.asyncio
 async def test_traits_reach_the_wiring(home: Path, manager: StubManager) -> None:
     options = ["--OrkeeExtension.max_sandboxes=3", "--OrkeeExtension.database=~/x.duckdb"]
+    options.append(f"--OrkeeExtension.session_memory={300 << 20}")
     async with running(home, *options, "--OrkeeExtension.link=forwarded") as app:
         extension = app.web_app.settings["orkee_jupyter"]
         await extension._starting
         given: wiring.Options = manager.options  # type: ignore[attr-defined]
     assert (given.settings.max_sandboxes, given.link, given.runner_host) == (3, "forwarded", None)
+    assert given.session_memory == 300 << 20
     assert given.database == home / "home" / "x.duckdb"
     assert given.project == home / "notebooks"
 
