@@ -248,6 +248,7 @@ class Creator:
             tell(f"copying {entry.filling.what}")
             await fill(entry.daemon, entry.filling)
             entry.filling = None
+            await failpoint.reach("create.files")
         if not entry.command_waits:
             tell("starting the command" if sandbox.command else "making ready")
             await self._start_command(entry, entry.daemon)

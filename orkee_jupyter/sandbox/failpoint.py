@@ -19,14 +19,16 @@ from typing import Final
 from .errors import OrkeeError
 
 VARIABLE: Final = "ORKEE_FAILPOINTS"
-DELAY: Final = 3.0  # seconds
+DELAY: Final = 1.0  # seconds
 ACTIONS: Final = ("error", "delay", "abort")
 #: The steps there are, in the order in which a sandbox's life comes by them. Those of ``row``
 #: are before a row is written with that status, all others after what they name was done.
 STEPS: Final = (
     *("migrate.schema", "migrate.record", "migrate.commit"),
     *("row.creating", "create.row", "create.engine", "create.link", "create.container"),
-    *("create.daemon", "create.command", "row.active", "create.active"),
+    *("create.daemon", "create.files", "create.command", "row.active", "create.active"),
+    *("freeze.processes", "thaw.processes"),
+    *("snapshot.begun", "snapshot.archive", "snapshot.named", "fork.source"),
     *("row.paused", "end.commands", "end.container", "end.workspace", "end.link"),
     *("row.failed", "row.terminated"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import failpoint
 from .ending import Ending
 from .errors import OrkeeError
 from .model import Sandbox, Status
@@ -37,6 +38,11 @@ class Freezing:
             if not entry.usable:
                 raise not_active(entry.sandbox, stopping=True)
             frozen = await self._engine.freeze(entry.sandbox.id)
+            try:
+                await failpoint.reach("freeze.processes")
+            except OrkeeError:
+                await frozen.thaw()  # nobody else knows of it yet
+                raise
             entry.frost = Frost(frozen, entry.sandbox)
             self._ending.set_aside(entry)
             await self._registry.move(entry, Status.PAUSED, FROZEN, frozen=True)
@@ -51,6 +57,7 @@ class Freezing:
             return False
         try:
             await frost.frozen.thaw()
+            await failpoint.reach("thaw.processes")
         except OrkeeError as error:
             await self._ending.give_up_frozen(entry, f"it could not be thawed: {error.cause}")
             return False

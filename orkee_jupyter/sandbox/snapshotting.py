@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from . import failpoint
 from .errors import OrkeeError
 from .files import FileRequest
 from .model import CreateRequest, Sandbox, Template, show_bytes
@@ -100,6 +101,7 @@ class Snapshotting(ABC):
         ``sandbox_not_active`` and what ``create`` does.
         """
         sandbox = await self.usable(ref, owner)
+        await failpoint.reach("fork.source")
         beginning = Beginning(
             CreateRequest(
                 sandbox.template,

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from ..sandbox import failpoint
 from ..sandbox.activity import close_iterator
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import show_bytes
@@ -78,6 +79,7 @@ class SnapshotShelf:
         try:
             with self._translated():
                 await _in_thread(draft.open)
+                await failpoint.reach("snapshot.begun")
                 async for batch in _batches(pieces):
                     if draft.size + len(batch) > self._limit:
                         raise too_large(self._limit, show_bytes(self._limit))
@@ -152,6 +154,7 @@ class SnapshotShelf:
         fresh = path.with_name(f"{snapshot.id}.new")
         try:
             _write(fresh, json.dumps(encode(snapshot)).encode())
+            failpoint.reach_in_thread("snapshot.archive")
             with _locked(path.parent):
                 old = _archive_of(path)
                 if path.exists() and not replace:
@@ -159,6 +162,7 @@ class SnapshotShelf:
                 fresh.replace(path)
                 draft.is_kept = True
                 _sync_folder(path.parent)
+                failpoint.reach_in_thread("snapshot.named")
                 if old is not None:
                     old.unlink(missing_ok=True)
         finally:

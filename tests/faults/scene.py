@@ -28,10 +28,10 @@ SETTLE = 20.0
 class Scene:
     """A server with a sandbox that somebody works in."""
 
-    def __init__(self, world: World, start: Start, **arguments: object) -> None:
+    def __init__(self, world: World, start: Start, *options: str, **arguments: object) -> None:
         self.world = world
         self.traces = host_traces()
-        self.server = start(**arguments)
+        self.server = start(*options, **arguments)
         self.client = self.server.client()
         self.kept = self.client.create("debian", name="kept", command=TICK, ports=[3000])
         self.written: dict[str, bytes] = {}
@@ -70,8 +70,9 @@ class Scene:
             what = f"that a sandbox is {row['status']}, as its row says,"
             until(lambda identity=row["id"]: self._is_true(identity), SETTLE, what=what)
         rows = self.server.rows()
-        active = sum(row["status"] == "active" for row in rows)
-        self._nothing_is_left(active, self._ports(rows))
+        up = sum(row["status"] == "active" or row["frozen"] for row in rows)
+        frozen = self.host_ports if any(row["frozen"] for row in rows) else set()
+        self._nothing_is_left(up, self._ports(rows) | frozen)
         seen = [f"{self.kept.refresh().status} ({self.kept.reason or 'as before'})"]
         others = [f"{row['status']}" for row in rows if row["id"] != self.kept.id]
         if others:
@@ -90,7 +91,7 @@ class Scene:
         """Whether what runs of a sandbox is what its row of now says."""
         sandbox = self.client.get(identity)
         if sandbox.status != "active":
-            return not containers_of([identity])
+            return bool(containers_of([identity])) == sandbox.frozen
         try:
             works = sandbox.exec(["echo", "on"]).stdout == "on\n"
         except OrkeeError:

@@ -14,7 +14,7 @@ import pytest
 from orkee_jupyter.sandbox import failpoint
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.store import migrate
-from tests.faults.test_failpoints import VERBS
+from tests.faults.verbs import VERBS
 
 from .processes import ROOT
 
