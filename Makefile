@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration faults faults-quick soak soak-quick browser browser-all screenshots chromium notebooks ui go audit bench fuzz fuzz-protocol lock reference wheel clean
+.PHONY: help setup demo test test-docker docker-smoke lab check format unit processes integration faults faults-quick faketime soak soak-quick browser browser-all screenshots chromium notebooks ui go audit bench fuzz fuzz-protocol lock reference wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,8 +51,11 @@ processes: ## the Python tests with real servers, kernels and commands, but no e
 integration: ## the Python tests on the real engine
 	$(BIN)/python scripts/alone.py pytest -q -m "engine and not browser"
 
-faults: setup ## break everything on purpose, print what came of it, and write the table of docs/reliability.md
+faults: setup faketime ## break everything on purpose, print what came of it, and write the table of docs/reliability.md
 	$(BIN)/python -m scripts.faults $(FAULTS_ARGS)
+
+faketime: ## what sets the clock of a process, from the distribution, where it is missing
+	@sh scripts/debian_package.sh libfaketime "The tests of a clock that is set"
 
 faults-quick: ## the quick half of it
 	$(BIN)/python scripts/alone.py pytest -q -m "faults and quick" tests/faults

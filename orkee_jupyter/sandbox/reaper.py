@@ -54,12 +54,31 @@ class Reaper:
                     await self._also()
                 if abs(drift) > min(JUMP, self._interval / 2):
                     log.warning("The clock jumped by %.0f s: expiry waits for a round.", drift)
+                    if drift < 0:
+                        await self._follow_back(int(-drift))
                     continue
                 await self.sweep()
                 if self._later is not None:
                     await self._later()
             except Exception:
                 log.exception("A round of the reaper failed.")
+
+    async def _follow_back(self, seconds: int) -> None:
+        """Set lifetimes back with a clock that was: else they would be that much longer.
+
+        Each has its whole lifetime from now at least, for who used it since cannot be told.
+        """
+        now = int(self._clock.now())
+        for entry in self._registry:
+            sandbox = entry.sandbox
+            ends = max(sandbox.expires_at - seconds, now + sandbox.ttl)
+            entry.sandbox = sandbox.with_(
+                expires_at=min(sandbox.expires_at, ends),
+                promised=max(0, sandbox.promised - seconds),
+                last_active_at=min(sandbox.last_active_at, now),
+            )
+            if sandbox.status is not Status.CREATING:  # that one's row is written in a moment
+                await self._registry.save(entry)
 
     async def sweep(self, owner: str | None = None) -> list[Sandbox]:
         """End what has expired, of one owner or of all; return the terminated rows."""

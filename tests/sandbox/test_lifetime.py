@@ -168,6 +168,27 @@ async def test_after_a_clock_jump_or_suspend_expiry_waits_for_a_round(jump: floa
         assert ended == (jump > 0)
 
 
+async def test_a_clock_that_is_set_back_makes_nothing_immortal() -> None:
+    async with world() as w:
+        used, idle = await w.create(ttl=400), await w.create(ttl=400)
+        kept = await w.create(ttl=400)
+        await w.manager.extend(kept.id, 5000, OWNER)
+        w.clock.jump(-86400)
+        await w.clock.advance(301)
+        for row in (w.store.rows[idle.id], await w.manager.get(idle.id, OWNER)):
+            assert row.expires_at <= w.clock.now() + 400
+            assert row.last_active_at <= w.clock.now()
+        await w.clock.advance(200)
+        await touch(w, used)
+        await w.clock.advance(400)
+        assert await status(w, idle) is Status.TERMINATED
+        assert await status(w, used) is Status.ACTIVE
+        await w.clock.advance(3600)
+        assert await status(w, kept) is Status.ACTIVE, "what was asked for it has"
+        await w.clock.advance(900)
+        assert await status(w, kept) is Status.TERMINATED
+
+
 async def test_clean_ends_only_the_owners_expired_ones_and_says_which() -> None:
     async with world() as w:
         mine = await w.create(ttl=60)
