@@ -62,11 +62,15 @@ class Create(Moment):
     name = "during create"
     slow = True
 
-    def act(self) -> None:
+    def write_template(self) -> None:
+        """Have a template ``made``; its set-up is a new one each time, so never cached."""
         folder = self.scene.server.project / ".orkee" / "templates"
         folder.mkdir(parents=True, exist_ok=True)
         setup = f'setup = ["sleep 2; echo {time.time()}"]' if self.slow else ""
         (folder / "made.toml").write_text(f'image = "debian:bookworm-slim"\n{setup}\n')
+
+    def act(self) -> None:
+        self.write_template()
 
         def on_progress(step: str) -> None:
             if not self.slow or step.startswith("setup"):

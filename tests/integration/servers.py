@@ -41,6 +41,7 @@ class Server:
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         database: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.world = world
         self.name = name
@@ -51,6 +52,7 @@ class Server:
         self.env = world.env | {"ORKEE_LAG_LIMIT": "0.05"} | dict(env or {})
         self._options = options
         self._prefix = list(prefix)
+        self._stdin = stdin
         self._process: subprocess.Popen[bytes] | None = None
         self._facts: dict[str, Any] = {}
 
@@ -70,7 +72,7 @@ class Server:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=self._stdin,
                 stdout=log,
                 stderr=log,
                 env=self.env,
