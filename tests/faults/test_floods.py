@@ -6,12 +6,12 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from orkee_jupyter.client import OrkeeError
+from orkee_jupyter.client import LogEntry, OrkeeError
 from tests.integration.processes import command_line, files, kill, pids, until
 from tests.integration.test_limits import BOMB
 from tests.integration.world import World
@@ -174,6 +174,61 @@ def test_a_flood_with_a_stopped_reader_costs_no_memory(scene: Scene, row: Row) -
     assert worst < 5, "the other sandbox answers"
     seen = f"{grown / MIB:.0f} MiB more memory, an exec beside it took {worst:.2f} s at most"
     row.seen = f"{seen}; {scene.aftermath()}"
+
+
+STOPPED = 60  # seconds in which the reader reads nothing
+LINES = 10_000 * STOPPED
+#: Writes them at 10,000 a second, in portions of a tenth of one; then says how long that took.
+RATED = f"""
+import sys, time
+begin = time.monotonic()
+for n in range(0, {LINES}, 1000):
+    sys.stdout.write("".join(f"line {{i}}\\n" for i in range(n, n + 1000)))
+    sys.stdout.flush()
+    time.sleep(max(0.0, begin + (n + 1000) / 10_000 - time.monotonic()))
+print("took", time.monotonic() - begin, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_reader_that_stops_at_ten_thousand_lines_a_second(scene: Scene, row: Row) -> None:
+    told(row, "10,000 lines/s for 60 s", "a reader stops for 60 s", "flat memory, no line unsaid")
+    flooding = scene.client.create("python", command=["python3", "-c", RATED], wait="log:line")
+    before = memory(scene)
+    with flooding.log_entries(follow=True) as entries:
+        first = next(entries)
+        worst = slowest_exec(scene, STOPPED)
+        read, dropped, took = read_to_the_end(first, entries)
+    grown = memory(scene) - before
+    assert grown < GROWTH, f"{grown / MIB:.0f} MiB"
+    assert worst < 5, "the other sandbox answers"
+    assert took < 1.2 * STOPPED, "nor was the command held up"
+    assert read + dropped == sum(len(f"line {n}\n") for n in range(LINES))
+    seen = f"{read} bytes read, {dropped} said to be dropped, {grown / MIB:.0f} MiB more memory"
+    row.seen = f"{seen}, an exec beside it took {worst:.2f} s at most; {scene.aftermath()}"
+
+
+def slowest_exec(scene: Scene, seconds: float) -> float:
+    """Run commands in the other sandbox all the while; return how long one took at most."""
+    worst, deadline = 0.0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        began = time.monotonic()
+        assert scene.kept.exec(["true"]).ok
+        worst = max(worst, time.monotonic() - began)
+    return worst
+
+
+def read_to_the_end(first: LogEntry, rest: Iterable[LogEntry]) -> tuple[int, int, float]:
+    """Return the bytes of lines read and dropped, and the seconds that the command took."""
+    data, dropped = bytearray(first.data), first.dropped
+    for entry in rest:
+        data += entry.data
+        dropped += entry.dropped
+        lines, _, end = bytes(data[-100:]).rpartition(b"took ")
+        if lines and end.endswith(b"\n"):
+            return len(data) - len(b"took " + end), dropped, float(end)
+    raise AssertionError("the log ended before its last line")
 
 
 def test_a_fork_bomb_harms_its_own_sandbox_alone(scene: Scene, row: Row) -> None:
