@@ -23,6 +23,7 @@ from .containers import Containers
 from .installing import install_in_thread
 from .loop_thread import LoopThread
 from .native import NativeEngine
+from .room import Room
 from .session import Session, SessionConfig
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class DaggerEngine:
         self._owed = Kept(folder / "workspaces-to-empty")  # as no engine was there to do it
         self._native = native or NativeEngine()
         self._session_memory = session_memory
+        self._room = Room(self._native.state_dir)
         self._thread = LoopThread("orkee-dagger")
         self._lock: asyncio.Lock | None = None  # made in the thread
         self._current: _Current | None = None
@@ -96,9 +98,7 @@ class DaggerEngine:
             try:
                 current = await self._ensure(report)
                 with self._told_apart(current):
-                    return await current.containers.start(
-                        definition, report, lambda: sandbox in self._wanted
-                    )
+                    return await self._start(current, definition, report)
             except BaseException as error:
                 self._wanted.discard(sandbox)
                 if definition.fresh and isinstance(error, OrkeeError):
@@ -194,9 +194,7 @@ class DaggerEngine:
         async def run() -> int:
             current = await self._ensure(lambda _: None)
             with self._told_apart(current):
-                async with current.containers.standstill():
-                    kept = sorted({*keep, *self._kept.all()})
-                    return await Cache(current.session.client).clean(current.containers, kept)
+                return await self._clean(current, keep)
 
         return await self._thread.call(run())
 
@@ -279,13 +277,43 @@ class DaggerEngine:
                     await current.containers.check()
             if self._current is None:
                 self._current = await self._connect(progress)
+                if self._current.candidate.kind == "native" and self._room.is_full():
+                    # The layer that filled it stays until another engine looks at it.
+                    with contextlib.suppress(OrkeeError):
+                        await self._clean(self._current, ())
                 self._settling = asyncio.get_running_loop().create_task(self._settle(self._current))
             return self._current
 
+    async def _start(
+        self, current: _Current, definition: ContainerDefinition, report: Progress
+    ) -> str:
+        sandbox, native = definition.sandbox_id, current.candidate.kind == "native"
+        if native:
+            self._room.check()
+        try:
+            return await current.containers.start(
+                definition, report, lambda: sandbox in self._wanted
+            )
+        except OrkeeError as error:
+            if not native or not self._room.is_full():
+                raise
+            self._room.give_up()
+            raise self._room.full() from error
+
+    async def _clean(self, current: _Current, keep: Sequence[str]) -> int:
+        self._room.give_up()
+        async with current.containers.standstill():
+            kept = sorted({*keep, *self._kept.all()})
+            freed = await Cache(current.session.client).clean(current.containers, kept)
+        self._room.set_aside()
+        return freed
+
     async def _empty(self, current: _Current, sandbox_id: str) -> None:
+        self._room.give_up()
         await current.containers.empty(sandbox_id)
         self._kept.forget(sandbox_id)
         self._owed.forget(sandbox_id)
+        self._room.set_aside()
 
     async def _settle(self, current: _Current) -> None:
         """Empty the workspaces that were given up while no engine was there to do it."""
@@ -298,7 +326,9 @@ class DaggerEngine:
         candidate = await choice.choose(self._runner_host, self._native)
         hold: asyncio.Task[None] | None = None
         if candidate.kind == "native":
+            self._room.give_up()
             await self._native.start(progress)
+            self._room.set_aside()
             hold = asyncio.get_running_loop().create_task(self._native.hold())
         try:
             command = choice.cli()
