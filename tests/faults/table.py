@@ -38,7 +38,7 @@ _PARTS = (
     ("store/test_crash.py", "SIGKILL", "in mid-write", "acknowledged rows are there"),
     ("store/test_damage.py", "database cut, emptied, deleted, corrupt, its WAL too", "at rest",
      "noticed, set aside, rebuilt with what can be read, said"),
-    ("store/test_failpoints.py", "error and abort at each step of each migration", "migration",
+    ("store/test_failpoints.py", "error, abort, delay at each step of the migrations", "migration",
      "all or nothing, and the next start goes on"),
     ("store/test_full_disk.py", "disk full", "insert, stop", "create refused, stop recorded"),
     ("store/test_two_servers.py", "database held by another process", "start",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import threading
 import time
@@ -13,6 +15,7 @@ import pytest
 
 from orkee_jupyter.client import LogEntry, OrkeeError
 from tests.integration.processes import command_line, files, kill, pids, until
+from tests.integration.test_faults import SMALL_DISK, create_many, fill
 from tests.integration.test_limits import BOMB
 from tests.integration.world import World
 
@@ -239,6 +242,26 @@ def test_a_fork_bomb_harms_its_own_sandbox_alone(scene: Scene, row: Row) -> None
     assert caught.value.code == "limit_exceeded"
     until(lambda: bombed.refresh().status == "failed", what="the failure")
     row.seen = f"{bombed.reason}; {scene.aftermath()}"
+
+
+@pytest.mark.timeout(180)
+def test_a_full_disk_of_the_database(world: World, own_server: Start, row: Row) -> None:
+    told(row, "the database's disk full", "create, stop", "creates get `disk_full`, stops work")
+    disk = world.folder / "small"
+    disk.mkdir()
+    own = ["unshare", *([] if os.getuid() == 0 else ["--user", "--map-root-user"]), "--mount"]
+    prefix = [*own, *SMALL_DISK, str(disk)]
+    scene = Scene(world, own_server, prefix=prefix, database=disk / "sandboxes.duckdb")
+    other = scene.client.create("debian", name="other")
+    filler = Path(f"/proc/{scene.server.pid}/root{disk}/filler")
+    fill(filler)
+    with pytest.raises(OrkeeError) as caught:
+        create_many(scene.client)
+    assert caught.value.code == "disk_full"
+    assert other.stop().status == "terminated"
+    scene.write("meanwhile")
+    filler.unlink()
+    row.seen = scene.aftermath()
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -51,6 +52,14 @@ def test_a_migration_that_is_cut_off_is_all_or_nothing(
     with duckdb.connect(str(path)) as connection:
         assert migrate.version(connection) == NEWEST
         assert connection.execute("SELECT count(*) FROM sandbox_sessions").fetchall() == [(0,)]
+
+
+def test_a_migration_whose_every_step_is_late_goes_on(tmp_path: Path) -> None:
+    path, began = tmp_path / "s.duckdb", time.monotonic()
+    assert _migrate(path, ";".join(f"{step}=delay" for step in _STEPS)) == 0
+    assert time.monotonic() - began >= failpoint.DELAY * len(_STEPS)
+    with duckdb.connect(str(path)) as connection:
+        assert migrate.version(connection) == NEWEST
 
 
 @pytest.mark.parametrize(
