@@ -38,6 +38,7 @@ class _Current:
     candidate: choice.Candidate
     session: Session
     containers: Containers
+    room: Room  # on its disk
     hold: asyncio.Task[None] | None  # keeps the native engine running and notices its end
     listener: tuple[socket.socket, str] | None = None  # of the direct link
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -65,7 +66,6 @@ class DaggerEngine:
         self._owed = Kept(folder / "workspaces-to-empty")  # as no engine was there to do it
         self._native = native or NativeEngine()
         self._session_memory = session_memory
-        self._room = Room(self._native.state_dir)
         self._thread = LoopThread("orkee-dagger")
         self._lock: asyncio.Lock | None = None  # made in the thread
         self._current: _Current | None = None
@@ -277,7 +277,7 @@ class DaggerEngine:
                     await current.containers.check()
             if self._current is None:
                 self._current = await self._connect(progress)
-                if self._current.candidate.kind == "native" and self._room.is_full():
+                if self._current.room.is_full():
                     # The layer that filled it stays until another engine looks at it.
                     with contextlib.suppress(OrkeeError):
                         await self._clean(self._current, ())
@@ -287,33 +287,32 @@ class DaggerEngine:
     async def _start(
         self, current: _Current, definition: ContainerDefinition, report: Progress
     ) -> str:
-        sandbox, native = definition.sandbox_id, current.candidate.kind == "native"
-        if native:
-            self._room.check()
+        sandbox = definition.sandbox_id
+        current.room.check()
         try:
             return await current.containers.start(
                 definition, report, lambda: sandbox in self._wanted
             )
         except OrkeeError as error:
-            if not native or not self._room.is_full():
+            if not current.room.is_full():
                 raise
-            self._room.give_up()
-            raise self._room.full() from error
+            current.room.give_up()
+            raise current.room.full() from error
 
     async def _clean(self, current: _Current, keep: Sequence[str]) -> int:
-        self._room.give_up()
+        current.room.give_up()
         async with current.containers.standstill():
             kept = sorted({*keep, *self._kept.all()})
             freed = await Cache(current.session.client).clean(current.containers, kept)
-        self._room.set_aside()
+        current.room.set_aside()
         return freed
 
     async def _empty(self, current: _Current, sandbox_id: str) -> None:
-        self._room.give_up()
+        current.room.give_up()
         await current.containers.empty(sandbox_id)
         self._kept.forget(sandbox_id)
         self._owed.forget(sandbox_id)
-        self._room.set_aside()
+        current.room.set_aside()
 
     async def _settle(self, current: _Current) -> None:
         """Empty the workspaces that were given up while no engine was there to do it."""
@@ -325,10 +324,11 @@ class DaggerEngine:
     async def _connect(self, progress: Progress) -> _Current:
         candidate = await choice.choose(self._runner_host, self._native)
         hold: asyncio.Task[None] | None = None
+        room = Room(self._native.state_dir if candidate.kind == "native" else None)
         if candidate.kind == "native":
-            self._room.give_up()
+            room.give_up()
             await self._native.start(progress)
-            self._room.set_aside()
+            room.set_aside()
             hold = asyncio.get_running_loop().create_task(self._native.hold())
         try:
             command = choice.cli()
@@ -348,7 +348,7 @@ class DaggerEngine:
             # A session outlives its engine and answers from a new, empty one:
             # so the end of the engine has to be the end of the session.
             hold.add_done_callback(lambda task: _engine_gone(task, session))
-        return _Current(candidate, session, Containers(session.client, binary), hold)
+        return _Current(candidate, session, Containers(session.client, binary), room, hold)
 
     @contextlib.contextmanager
     def _told_apart(self, current: _Current) -> Iterator[None]:

@@ -20,14 +20,18 @@ log = logging.getLogger(__name__)
 SET_ASIDE: Final = 64 << 20  # bytes
 #: Bytes that have to be free for a container to be started, beside those.
 LEAST: Final = 32 << 20
+_ENDLESS: Final = 1 << 62
 
 
 class Room:
-    """The room in a folder, of which some is set aside for the emptying of workspaces."""
+    """The room in a folder, of which some is set aside for the emptying of workspaces.
 
-    def __init__(self, folder: Path) -> None:
+    Without a folder, as with an engine that is not ours, it is never full.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._reserve = folder / "set-aside"
+        self._reserve = None if folder is None else folder / "set-aside"
 
     def check(self) -> None:
         """See that a container can be started. Raises OrkeeError ``disk_full``."""
@@ -36,7 +40,8 @@ class Room:
 
     def is_full(self) -> bool:
         """Say whether there is too little room for a container, beside what is set aside."""
-        return self._free() < (LEAST if self._reserve.exists() else LEAST + SET_ASIDE)
+        is_set_aside = self._reserve is not None and self._reserve.exists()
+        return self._free() < (LEAST if is_set_aside else LEAST + SET_ASIDE)
 
     def full(self) -> OrkeeError:
         """Return the error for a disk that is full."""
@@ -50,14 +55,14 @@ class Room:
 
     def set_aside(self) -> None:
         """Have some room kept, where there is plenty. Never raises."""
-        if self._reserve.exists() or self._free() < 4 * SET_ASIDE:
+        if self._reserve is None or self._reserve.exists() or self._free() < 4 * SET_ASIDE:
             return
         with contextlib.suppress(OSError), self._reserve.open("xb") as file:
             os.posix_fallocate(file.fileno(), 0, SET_ASIDE)
 
     def give_up(self) -> None:
         """Let the engine have what was set aside, if it has nothing else. Never raises."""
-        if self._free() >= LEAST:
+        if self._reserve is None or self._free() >= LEAST:
             return
         with contextlib.suppress(OSError):
             self._reserve.unlink()
@@ -65,8 +70,10 @@ class Room:
 
     def _free(self) -> int:
         """Return the bytes that fit; a great many where nobody can say."""
+        if self._folder is None:
+            return _ENDLESS
         try:
             found = os.statvfs(self._folder)
         except OSError:
-            return 1 << 62
+            return _ENDLESS
         return found.f_bavail * found.f_frsize

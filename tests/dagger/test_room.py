@@ -64,8 +64,9 @@ def test_what_was_given_up_is_not_for_creates(tmp_path: Path, free: Free) -> Non
     assert room.is_full()
 
 
-def test_a_folder_that_is_not_there_is_not_full(tmp_path: Path) -> None:
-    room = Room(tmp_path / "none")
+@pytest.mark.parametrize("name", ["none", None])
+def test_what_nobody_can_look_at_is_not_full(tmp_path: Path, name: str | None) -> None:
+    room = Room(None if name is None else tmp_path / name)
     room.set_aside()
     room.give_up()
     room.check()
