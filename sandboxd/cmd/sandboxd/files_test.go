@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -75,6 +76,19 @@ func (s *server) has(name, content string) {
 		rest, _ := filepath.Glob(filepath.Join(filepath.Dir(s.home(name)), ".orkee-*"))
 		return len(rest) == 0
 	})
+}
+
+// writes says whether the daemon has a file open that has no name yet, and something in it.
+func (s *server) writes() bool {
+	found, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.daemon.Process.Pid))
+	for _, each := range found {
+		target, _ := os.Readlink(each)
+		info, err := os.Stat(each)
+		if strings.HasPrefix(target, s.home("#")) && err == nil && info.Size() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func archive(t *testing.T, members ...tar.Header) []byte {
@@ -166,7 +180,7 @@ func TestFilesWriteReplacesWholeAndKeepsTheMode(t *testing.T) {
 
 func TestFilesBrokenOffLeaveTheOldOne(t *testing.T) {
 	for _, op := range []string{"write", "push"} {
-		for _, how := range []string{"reset", "loss"} {
+		for _, how := range []string{"reset", "loss", "kill"} {
 			t.Run(op+" "+how, func(t *testing.T) {
 				onBothLinks(t, func(t *testing.T, s *server) {
 					s.put("x", "old")
@@ -177,14 +191,15 @@ func TestFilesBrokenOffLeaveTheOldOne(t *testing.T) {
 					p := s.files(op, path)
 					p.expect(wire.Opened, nil)
 					p.data(string(begin))
-					eventually(t, "it is being written", func() bool {
-						rest, _ := filepath.Glob(s.home(".orkee-*"))
-						return len(rest) == 1
-					})
-					if how == "reset" {
+					eventually(t, "it is being written", s.writes)
+					switch how {
+					case "reset":
 						p.reset()
-					} else {
+					case "loss":
 						_ = p.c.Close()
+					case "kill":
+						must(t, s.daemon.Process.Kill())
+						receive(t, s.exited)
 					}
 					s.has("x", "old")
 				})

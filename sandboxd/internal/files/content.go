@@ -114,15 +114,17 @@ func write(s *stream, r Request) error {
 	return writeLine(s, Received{Files: 1, Bytes: n})
 }
 
-// pending is a new file beside the one that it will replace.
+// pending is a new file that will replace another one. Until it does it has no name, where
+// the file system allows that, else one beside the other's.
 type pending struct {
 	*os.File
-	root *os.Root
-	name string // of what it becomes
-	temp string
-	mode fs.FileMode
-	old  fs.FileInfo // what it replaces, or nil
-	done bool
+	root  *os.Root
+	name  string // of what it becomes
+	temp  string
+	named bool // temp is there
+	mode  fs.FileMode
+	old   fs.FileInfo // what it replaces, or nil
+	done  bool
 }
 
 // newPending begins a file. What it replaces has to be a file or a link, whose
@@ -140,10 +142,14 @@ func newPending(root *os.Root, name string, old fs.FileInfo) (*pending, error) {
 		}
 	}
 	var err error
+	if p.File, err = nameless(root, path.Dir(name)); err == nil {
+		return p, nil
+	}
 	p.File, err = root.OpenFile(p.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	p.named = true
 	return p, nil
 }
 
@@ -169,6 +175,12 @@ func (p *pending) commit(mtime time.Time) error {
 	if err := p.Chmod(p.mode); err != nil {
 		return err
 	}
+	if !p.named {
+		if err := bestow(p.File, p.root, p.temp); err != nil {
+			return err
+		}
+		p.named = true
+	}
 	if err := p.Close(); err != nil {
 		return err
 	}
@@ -188,6 +200,8 @@ func (p *pending) commit(mtime time.Time) error {
 func (p *pending) discard() {
 	if !p.done {
 		_ = p.Close()
-		_ = p.root.Remove(p.temp)
+		if p.named {
+			_ = p.root.Remove(p.temp)
+		}
 	}
 }
