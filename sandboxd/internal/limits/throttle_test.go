@@ -36,6 +36,16 @@ func find(t *testing.T, pid int) usage.Process {
 	return usage.Process{}
 }
 
+// untilStopped waits for a process to stand still: a signal takes its time.
+func untilStopped(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); find(t, pid).State != 'T'; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("state %c, want it stopped", find(t, pid).State)
+		}
+	}
+}
+
 func TestWhoUsedMoreThanItsShareIsStoppedUntilItIsMadeGood(t *testing.T) {
 	var told time.Duration
 	th := newThrottle(0.5, func(d time.Duration) { told += d })
@@ -43,8 +53,9 @@ func TestWhoUsedMoreThanItsShareIsStoppedUntilItIsMadeGood(t *testing.T) {
 	th.take(usage.Processes{List: []usage.Process{p}})
 	p.CPU += 300 * time.Millisecond
 	th.take(usage.Processes{List: []usage.Process{p}})
-	if state := find(t, p.Pid).State; state != 'T' || len(th.held) != 1 {
-		t.Fatalf("state %c, %d held", state, len(th.held))
+	untilStopped(t, p.Pid)
+	if len(th.held) != 1 {
+		t.Fatalf("%d held", len(th.held))
 	}
 	th.at = th.at.Add(-time.Second) // half a second's share later
 	th.take(usage.Processes{List: []usage.Process{find(t, p.Pid)}})
@@ -60,9 +71,7 @@ func TestWhatSomebodyElseStoppedStaysStopped(t *testing.T) {
 	if err := syscall.Kill(p.Pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); find(t, p.Pid).State != 'T' && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
-	}
+	untilStopped(t, p.Pid)
 	th.hold([]usage.Process{find(t, p.Pid)})
 	th.release()
 	if state := find(t, p.Pid).State; state != 'T' {
