@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import tarfile
@@ -46,9 +47,14 @@ async def refused(daemon: Daemon, request: FileRequest) -> str:
     return caught.value.code
 
 
-def partial(folder: Path) -> list[Path]:
-    """Return the files that are being written."""
-    return list(folder.glob(".orkee-*"))
+def partial(folder: Path) -> list[str]:
+    """Return the files that are being written: those without a name that somebody has open."""
+    assert not list(folder.glob(".orkee-*")), "what is not whole has no name"
+    found = []
+    for each in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            found.append(str(each.readlink()))
+    return [each for each in found if each.startswith(f"{folder}/#")]
 
 
 async def until_partial(folder: Path, count: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orkee_jupyter.sandbox.files import decode_entry, decode_event
@@ -49,11 +49,15 @@ def test_a_message_is_taken_or_refused(name: str) -> None:
     try_out(*DECODERS[name])
 
 
-def try_out(decode: Callable[[Mapping[str, Any]], object], right: dict[str, Any]) -> None:
+def try_out(
+    decode: Callable[[Mapping[str, Any]], object],
+    right: dict[str, Any],
+    how_long: settings = FUZZ,
+) -> None:
     """Fail if a message that is near the right one is neither taken nor refused."""
     assert decode(right), "the right one is taken"
 
-    @FUZZ
+    @how_long
     @given(near(right))
     def made_up(body: dict[str, Any]) -> None:
         try:
@@ -77,7 +81,7 @@ def test_a_decoder_that_believes_what_it_is_told_is_found_out(
     broken: Callable[[Mapping[str, Any]], object],
 ) -> None:
     with pytest.raises((KeyError, TypeError, AttributeError, ExceptionGroup)):
-        try_out(broken, ENTRY)
+        try_out(broken, ENTRY, settings(FUZZ, max_examples=1000))
 
 
 @FUZZ
