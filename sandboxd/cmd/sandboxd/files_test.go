@@ -408,6 +408,14 @@ func TestFilesWatchTellsOfChanges(t *testing.T) {
 		told("ed", "new/er/z")
 		s.put("w/new/er/later", "1")
 		told("created", "new/er/later")
+		s.files("write", "w/whole").sent([]byte("1"))
+		for f := p.read(); !bytes.Contains(f.Bytes(), []byte(`"path":"whole"`)); f = p.read() {
+			if bytes.Contains(f.Bytes(), []byte(`"path":"#`)) || bytes.Contains(f.Bytes(), []byte(".part")) {
+				t.Errorf("told of what has no name: %s", f.Bytes())
+			}
+		}
+		s.put("w/#1", "1")
+		told("changed", "#1")
 		must(t, os.RemoveAll(s.home("w")))
 		told("removed", ".")
 		p.expect(wire.End, nil)

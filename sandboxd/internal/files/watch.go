@@ -168,6 +168,11 @@ func (w *watcher) take(b []byte) error {
 	return nil
 }
 
+func (w *watcher) exists(name string) bool {
+	_, err := w.root.Lstat(name)
+	return err == nil
+}
+
 func (w *watcher) event(number int32, mask uint32, name string) error {
 	if mask&syscall.IN_Q_OVERFLOW != 0 {
 		return w.tell("overflow", ".")
@@ -187,6 +192,9 @@ func (w *watcher) event(number int32, mask uint32, name string) error {
 		return nil // of ours, and not what anybody waits for
 	}
 	full := path.Join(dir, name)
+	if strings.HasPrefix(name, "#") && mask&syscall.IN_CLOSE_WRITE != 0 && !w.exists(full) {
+		return nil // of a file that has no name, the kernel tells by a number
+	}
 	switch {
 	case mask&(syscall.IN_DELETE|syscall.IN_MOVED_FROM) != 0:
 		return w.tell("removed", full)
