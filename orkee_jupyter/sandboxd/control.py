@@ -16,6 +16,8 @@ from .stream import text
 #: sends 80 KB/s at most, as long as somebody opens and closes hundreds of ports.
 NOTICE_BURST = 4 << 20
 NOTICE_RATE = 256 << 10
+#: Bytes that a notice counts for beside its own: the smallest costs its reader as much.
+NOTICE_COST = 512
 
 
 class Quota:
@@ -31,7 +33,8 @@ class Quota:
     def spend(self, size: int) -> None:
         """Count a notice of ``size`` bytes. Raises ProtocolError."""
         now = asyncio.get_running_loop().time()
-        self._left = min(self._left + (now - self._at) * NOTICE_RATE, NOTICE_BURST) - size
+        cost = size + NOTICE_COST
+        self._left = min(self._left + (now - self._at) * NOTICE_RATE, NOTICE_BURST) - cost
         self._at = now
         if self._left < 0:
             raise ProtocolError("it sent more notices than anybody could want")
