@@ -38,12 +38,21 @@ class Linker:
         Those that are linked to it reach it again. Raises ``links_unsupported``, ``engine_*``.
         """
         for name in entry.sandbox.links:
-            found = self._registry.named(name, entry.sandbox.user_id)
-            target = found.sandbox.id if found is not None and found.daemon is not None else None
-            await self._engine.link(entry.sandbox.id, name, target)
+            await self._connect(entry, name)
         for other in list(self._registry):
             if self._reaches(other, entry.sandbox) and other.daemon is not None:
                 await self._reconnect(other, entry.sandbox)
+
+    async def _connect(self, entry: Entry, name: str) -> None:
+        found = self._registry.named(name, entry.sandbox.user_id)
+        if found is not None and found.daemon is not None and found.ending is None:
+            try:
+                return await self._engine.link(entry.sandbox.id, name, found.sandbox.id)
+            except OrkeeError as error:
+                if error.code != "engine_failed":
+                    raise
+                self._note(entry, name, error)  # that one may just have been lost
+        await self._engine.link(entry.sandbox.id, name, None)
 
     async def _reconnect(self, other: Entry, sandbox: Sandbox) -> None:
         """Let another one reach a sandbox that is new: what fails is not that one's fault."""
@@ -51,10 +60,12 @@ class Linker:
         try:
             await self._engine.link(other.sandbox.id, name, sandbox.id)
         except OrkeeError as error:
-            log.warning("Sandbox %s does not reach %s: %s", other.sandbox.id, name, error)
-            self._registry.history.note(
-                other.sandbox.id, "link", f"It does not reach {name}: {error.cause}"
-            )
+            self._note(other, name, error)
+
+    def _note(self, entry: Entry, name: str, error: OrkeeError) -> None:
+        log.warning("Sandbox %s does not reach %s: %s", entry.sandbox.id, name, error)
+        told = f"It does not reach {name}: {error.cause}"
+        self._registry.history.note(entry.sandbox.id, "link", told)
 
     @staticmethod
     def _reaches(other: Entry, sandbox: Sandbox) -> bool:

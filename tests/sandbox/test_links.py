@@ -111,3 +111,11 @@ async def test_what_others_are_linked_to_lives_as_long_as_they_are_used() -> Non
         await w.clock.advance(800)
         assert (await w.manager.get(db.id, OWNER)).status is Status.TERMINATED
         assert (await w.manager.get(web.id, OWNER)).status is Status.ACTIVE
+
+
+async def test_one_that_is_lost_just_now_fails_nobody_elses_create() -> None:
+    async with world() as w:
+        db = await w.create(name="db")
+        w.engine.running.pop(db.id)  # and nobody has noticed
+        web = await w.create(name="web", links=("db",))
+        assert (web.status, w.engine.linked) == (Status.ACTIVE, {(web.id, "db"): None})
