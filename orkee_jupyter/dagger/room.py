@@ -58,7 +58,10 @@ class Room:
         if self._reserve is None or self._reserve.exists() or self._free() < 4 * SET_ASIDE:
             return
         with contextlib.suppress(OSError), self._reserve.open("xb") as file:
-            os.posix_fallocate(file.fileno(), 0, SET_ASIDE)
+            try:
+                os.posix_fallocate(file.fileno(), 0, SET_ASIDE)
+            except OSError:
+                self._reserve.unlink()  # less than all of it would count as all
 
     def give_up(self) -> None:
         """Let the engine have what was set aside, if it has nothing else. Never raises."""

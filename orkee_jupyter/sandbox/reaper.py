@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from .activity import Activity
 from .ending import Ending
 from .errors import OrkeeError
-from .model import Sandbox, Status
+from .model import ENDED, Sandbox, Status
 from .ports import Clock
 from .registry import Entry, Registry
 
@@ -71,6 +71,8 @@ class Reaper:
         now = int(self._clock.now())
         for entry in self._registry:
             sandbox = entry.sandbox
+            if sandbox.status in ENDED:
+                continue  # since the round began
             ends = max(sandbox.expires_at - seconds, now + sandbox.ttl)
             entry.sandbox = sandbox.with_(
                 expires_at=min(sandbox.expires_at, ends),
