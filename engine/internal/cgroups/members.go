@@ -3,6 +3,7 @@ package cgroups
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 )
@@ -36,7 +37,7 @@ func namespaceOf(sandbox string, firstUID int) (string, error) {
 		if name, err := os.ReadFile(folder + "comm"); err != nil || string(name) != daemon {
 			continue
 		}
-		environment, err := os.ReadFile(folder + "environ")
+		environment, err := head(folder + "environ")
 		if err != nil || !ofEngine(folder, firstUID) || !has(environment, wanted) {
 			continue
 		}
@@ -93,4 +94,17 @@ func processes() []int {
 		}
 	}
 	return found
+}
+
+// environLimit bounds what is read of an environment: any program may have a large one, and
+// the name of a daemon. What is looked for is among the first of a daemon's own.
+const environLimit = 256 << 10
+
+func head(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, environLimit))
 }

@@ -17,7 +17,7 @@ import (
 
 const (
 	lineTimeout = 5 * time.Second
-	lineLimit   = 4096
+	lineLimit   = 16 << 10
 	connections = 256
 )
 

@@ -26,7 +26,7 @@ import (
 
 const (
 	stopLimit    = 12 * time.Second // more than the engine's own grace inside
-	replyLimit   = 5 * time.Second
+	replyLimit   = 9 * time.Second  // a client waits for 10
 	housekeeping = 10 * time.Second
 )
 

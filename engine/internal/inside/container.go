@@ -3,6 +3,7 @@ package inside
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 )
@@ -16,6 +17,20 @@ type container struct {
 
 // network is the path of the container's network namespace.
 func (c container) network() string { return "/proc/" + strconv.Itoa(c.pid) + "/ns/net" }
+
+// open opens the container's network namespace, which then stays the same, whoever has the
+// number of its process.
+func (c container) open() (*os.File, error) {
+	file, err := os.Open(c.network())
+	if err != nil {
+		return nil, err
+	}
+	if space, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd())); err != nil || space != c.space {
+		_ = file.Close()
+		return nil, fmt.Errorf("the container has ended: %v", err)
+	}
+	return file, nil
+}
 
 // lives says whether the container is still there.
 func (c container) lives() bool {
@@ -41,7 +56,7 @@ func containerOf(sandbox string) (container, error) {
 		if name, err := os.ReadFile(folder + "comm"); err != nil || string(name) != "sandboxd\n" {
 			continue
 		}
-		environment, err := os.ReadFile(folder + "environ")
+		environment, err := head(folder + "environ")
 		if err != nil || !bytes.Contains(append([]byte{0}, environment...), wanted) {
 			continue
 		}
@@ -60,4 +75,17 @@ func containerOf(sandbox string) (container, error) {
 		return container{}, fmt.Errorf("no container has the sandbox %s", sandbox)
 	}
 	return found, nil
+}
+
+// environLimit bounds what is read of an environment: any program may have a large one, and
+// the name of a daemon. What is looked for is among the first of a daemon's own.
+const environLimit = 256 << 10
+
+func head(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, environLimit))
 }

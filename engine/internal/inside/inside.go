@@ -55,7 +55,7 @@ func Main() (int, error) {
 	// A handler, not "ignore", which the children would inherit.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
 	in := &inside{host: host, reaper: reap.New(), stopping: make(chan struct{}, 1)}
-	in.names.found = map[name]named{}
+	in.names.found, in.names.ruled = map[name]named{}, map[container]bool{}
 	code, err := in.run()
 	if err != nil {
 		_ = host.Send(link.Message{Kind: "failed", Error: err.Error()}, nil) // the log has it too

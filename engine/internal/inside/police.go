@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -11,8 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/orkee/orkee-jupyter/engine/internal/link"
 )
+
+// mostAddresses is how many addresses of one name count: whoever has the name may give thousands.
+const mostAddresses = 64
 
 // lookupLimit is how long the names of a policy may take to be resolved together.
 const lookupLimit = 3 * time.Second
@@ -82,7 +88,7 @@ func resolve(hosts []string) (addresses []string, named bool) {
 		}
 		named = true
 		found, _ := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
-		for _, each := range found {
+		for _, each := range found[:min(len(found), mostAddresses)] {
 			addresses = append(addresses, each.Unmap().String())
 		}
 	}
@@ -95,7 +101,8 @@ func (in *inside) restoreBoth(box container, four, six string) error {
 	if err := in.restore(box, "iptables-restore", four); err != nil {
 		return err
 	}
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d/net/if_inet6", box.pid)); errors.Is(err, os.ErrNotExist) {
+	_, err := os.Stat(fmt.Sprintf("/proc/%d/net/if_inet6", box.pid))
+	if errors.Is(err, os.ErrNotExist) && box.lives() {
 		return nil
 	}
 	return in.restore(box, "ip6tables-restore", six)
@@ -103,18 +110,18 @@ func (in *inside) restoreBoth(box container, four, six string) error {
 
 // restore puts a table into a container's network namespace, all of it or nothing.
 func (in *inside) restore(box container, program, table string) error {
-	read, write, err := os.Pipe()
+	space, err := box.open()
 	if err != nil {
 		return err
 	}
-	defer read.Close()
-	_, err = write.WriteString(table) // less than a pipe holds: at most some tens of rules
-	_ = write.Close()
+	defer space.Close()
+	rules, err := inMemory(table)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("nsenter", "--net="+box.network(), program, "-w", "5")
-	cmd.Stdin, cmd.Stderr = read, os.Stderr
+	defer rules.Close()
+	cmd := exec.Command("nsenter", "--net=/proc/self/fd/3", program, "-w", "5")
+	cmd.Stdin, cmd.Stderr, cmd.ExtraFiles = rules, os.Stderr, []*os.File{space}
 	code, err := in.reaper.Run(cmd)
 	if err != nil {
 		return err
@@ -123,6 +130,24 @@ func (in *inside) restore(box container, program, table string) error {
 		return fmt.Errorf("%s ended with %d, see the engine's log", program, code)
 	}
 	return nil
+}
+
+// inMemory returns a file that holds a text, at its beginning.
+func inMemory(text string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("rules", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "rules")
+	if _, err := file.WriteString(text); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 // isIPv4 says whether text is an address or a prefix of version 4.

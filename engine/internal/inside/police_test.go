@@ -1,6 +1,8 @@
 package inside
 
 import (
+	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -42,5 +44,31 @@ func TestAddressesAreAllowedAndNamesCanBeAskedFor(t *testing.T) {
 func TestWhoIsNoContainerIsNotPoliced(t *testing.T) {
 	if box, err := containerOf(strings.Repeat("0", 32)); err == nil {
 		t.Errorf("found %v", box)
+	}
+}
+
+func TestATableOfAnySizeIsThereBeforeItIsRead(t *testing.T) {
+	file, err := inMemory(strings.Repeat("-A OUTPUT\n", 100_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if text, err := io.ReadAll(file); err != nil || len(text) != 1_000_000 {
+		t.Errorf("%d %v", len(text), err)
+	}
+}
+
+func TestANamespaceIsTheOneThatWasMeant(t *testing.T) {
+	own, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := container{os.Getpid(), own}.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = file.Close()
+	if _, err := (container{os.Getpid(), "net:[1]"}).open(); err == nil {
+		t.Error("another's was opened")
 	}
 }

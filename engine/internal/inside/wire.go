@@ -64,6 +64,7 @@ type named struct {
 type names struct {
 	mu    sync.Mutex
 	found map[name]named
+	ruled map[container]bool // those that have the rules of wires
 	last  int
 }
 
@@ -99,9 +100,13 @@ func (in *inside) connect(sandbox, called, target string) error {
 	}
 	// The rules first: there is no moment in which the wire is open both ways.
 	for _, box := range []container{from, to} {
+		if in.names.ruled[box] {
+			continue
+		}
 		if err := in.restoreBoth(box, linkRules, linkRules6); err != nil {
 			return err
 		}
+		in.names.ruled[box] = true
 	}
 	return wire(from, to, number)
 }
@@ -118,6 +123,11 @@ func (n *names) number(key name, box container) (int, error) {
 			used[known.number] = true
 		} else {
 			delete(n.found, each)
+		}
+	}
+	for each := range n.ruled {
+		if !each.lives() {
+			delete(n.ruled, each)
 		}
 	}
 	for range lastWire {
@@ -176,7 +186,7 @@ func wire(from, to container, number int) error {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name = out
 	pair := &netlink.Veth{
-		LinkAttrs: attributes, PeerName: in, PeerNamespace: netlink.NsFd(toSpace),
+		LinkAttrs: attributes, PeerName: in, PeerNamespace: netlink.NsFd(toSpace.Fd()),
 	}
 	if err := near.LinkAdd(pair); err != nil {
 		return fmt.Errorf("a wire: %w", err)
@@ -190,15 +200,15 @@ func wire(from, to container, number int) error {
 
 // enter returns what asks the kernel about a container's network, and its namespace, both for
 // the caller to close.
-func enter(box container) (*netlink.Handle, netns.NsHandle, error) {
-	space, err := netns.GetFromPath(box.network())
+func enter(box container) (*netlink.Handle, *os.File, error) {
+	space, err := box.open()
 	if err != nil {
-		return nil, space, err
+		return nil, nil, err
 	}
-	handle, err := netlink.NewHandleAt(space)
+	handle, err := netlink.NewHandleAt(netns.NsHandle(space.Fd()))
 	if err != nil {
 		_ = space.Close()
-		return nil, space, err
+		return nil, nil, err
 	}
 	return handle, space, nil
 }
