@@ -61,9 +61,12 @@ class Segment:
         self.last_time = max(self.last_time, time)
 
     def blocks(self) -> list[tuple[int, int]]:
-        """Return the file as (start, end) of runs of whole records, oldest first."""
+        """Return the file as (start, end) of runs of whole records, oldest first.
+
+        There are none yet while its first record is being written.
+        """
         starts = [mark[0] for mark in self.marks]
-        return list(zip(starts, [*starts[1:], self.size], strict=True))
+        return list(zip(starts, [*starts, self.size][1:], strict=True)) if starts else []
 
 
 class LogSpool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -111,6 +112,29 @@ def test_tail_of_one_pipe_is_that_of_its_lines(pieces: list[str], lines: int) ->
     shown = b"".join(s.data for e in entries if (s := cut.shown(e)) is not None)
     whole = b"".join(entry.data for entry in entries).splitlines(keepends=True)
     assert shown == b"".join(whole[len(whole) - min(lines, len(whole)) :])
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_a_log_whose_first_record_is_being_written_is_empty(
+    make: MakeSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = make()
+    await spool.create()
+    opened, go_on, write = asyncio.Event(), threading.Event(), logs._write_all
+    loop = asyncio.get_running_loop()
+
+    def slow(fd: int, data: bytes, offset: int) -> None:
+        loop.call_soon_threadsafe(opened.set)
+        go_on.wait(10)
+        write(fd, data, offset)
+
+    monkeypatch.setattr(logs, "_write_all", slow)
+    appending = asyncio.create_task(spool.append(batch(1, b"a\n")))
+    await opened.wait()
+    assert await text(spool, tail=1) == b""
+    go_on.set()
+    await appending
+    assert await text(spool, tail=1) == b"a\n"
 
 
 @pytest.mark.asyncio
