@@ -83,9 +83,9 @@ screenshots: setup ## make the pictures of docs/images anew
 fuzz: setup ## thousands of requests made up from the OpenAPI document (not part of `make test`)
 	ORKEE_FUZZ=100 $(BIN)/python scripts/alone.py pytest -q tests/integration/test_fuzz.py
 
-fuzz-protocol: ## both ends of sandboxd's protocol, FUZZTIME=60s for each fuzzer in Go (not part of `make test`)
+fuzz-protocol: ## both ends of sandboxd's protocol and the websockets, FUZZTIME=60s for each fuzzer in Go (not part of `make test`)
 	@sh scripts/go.sh fuzz
-	ORKEE_FUZZ_EXAMPLES=$${ORKEE_FUZZ_EXAMPLES:-500} $(BIN)/pytest -q tests/sandboxd/test_fuzz_messages.py tests/sandboxd/test_fuzz_hub.py
+	ORKEE_FUZZ_EXAMPLES=$${ORKEE_FUZZ_EXAMPLES:-500} $(BIN)/pytest -q tests/sandboxd/test_fuzz_messages.py tests/sandboxd/test_fuzz_hub.py tests/server/test_fuzz_sockets.py
 
 audit: setup ## ask for known vulnerabilities of what is pinned; says what could not be asked
 	@$(BIN)/python -m scripts.audit

@@ -17,7 +17,7 @@ from orkee_jupyter.server.openapi import document
 from tests.server.conftest import BASE, TOKEN
 
 _COMPONENTS = document("/")["components"]
-_ANSWER = Draft202012Validator(
+ANSWER = Draft202012Validator(
     {"$ref": "#/components/schemas/LiveAnswer", "components": _COMPONENTS}
 )
 
@@ -38,7 +38,7 @@ class Live:
         async with asyncio.timeout(10):
             while True:
                 message = json.loads(await self.socket.recv())
-                _ANSWER.validate(message)
+                ANSWER.validate(message)
                 self.got.append(message)
                 for row in message.get("sandboxes", ()):
                     self.rows[row["id"]] = row
