@@ -100,7 +100,7 @@ class Pausing:
             return entry.sandbox
         if not entry.being_resumed:
             _take(entry, secrets or {})
-            setup = self._setup(entry.sandbox)
+            setup = self._templates.setup_of(entry.sandbox)
             sandbox = entry.sandbox = self._settings.policy.applied(entry.sandbox)
             if entry.frost is None:  # else it counts already
                 self._settings.policy.check_number(self._registry.running(), sandbox.user_id)
@@ -109,12 +109,6 @@ class Pausing:
         resuming = entry.resuming
         assert resuming is not None
         return await asyncio.shield(resuming) if wait else entry.sandbox
-
-    def _setup(self, sandbox: Sandbox) -> tuple[str, ...]:
-        """Return the layers of its image; of a row of an old server its template knows them."""
-        if sandbox.setup is not None:
-            return sandbox.setup
-        return self._templates.get(sandbox.template).setup
 
     async def _conduct(self, entry: Entry, setup: tuple[str, ...], progress: Progress) -> Sandbox:
         hold = self._activity.hold(entry)  # it does not expire while it comes up

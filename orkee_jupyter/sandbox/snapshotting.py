@@ -75,7 +75,7 @@ class Snapshotting(ABC):
             user_id=owner,
             created_at=int(self._clock.now()),
             sandbox_id=sandbox.id,
-            template=template_of(sandbox, self._setup(sandbox)),
+            template=template_of(sandbox, self._templates.setup_of(sandbox)),
             sandbox_name=sandbox.name,
             project_id=sandbox.project_id,
         )
@@ -109,7 +109,7 @@ class Snapshotting(ABC):
                 project=sandbox.project_id,
                 secrets=self._registry.secrets(sandbox.id),
             ),
-            template_of(sandbox, self._setup(sandbox)),
+            template_of(sandbox, self._templates.setup_of(sandbox)),
             Content(self._workspace(sandbox, owner), f"the workspace of {label(sandbox)}", True),
         )
         return await self._make(beginning, owner, progress)
@@ -134,12 +134,6 @@ class Snapshotting(ABC):
             return Beginning(request, self._templates.get(request.template), content)
         project = kept.project_id if request.project is None else request.project
         return Beginning(replace(request, project=project), kept.template, content)
-
-    def _setup(self, sandbox: Sandbox) -> tuple[str, ...]:
-        """Return the layers of its image; of a row of an old server its template knows them."""
-        if sandbox.setup is not None:
-            return sandbox.setup
-        return self._templates.get(sandbox.template).setup
 
     def _workspace(self, sandbox: Sandbox, owner: str) -> Filling:
         """Return what gives the archive of a workspace."""

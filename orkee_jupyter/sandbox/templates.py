@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import OrkeeError
-from .model import DEFAULT_TTL, Template
+from .model import DEFAULT_TTL, Sandbox, Template
 from .suggest import remedy_for
 from .template_file import read_template
 from .validate import NAME, show
@@ -85,6 +85,15 @@ class TemplateCatalogue:
         self._folders = [folder for folder in (user_folder, project_folder) if folder is not None]
         self.default_ttl = default_ttl  # seconds, for templates that say nothing
         self._read: dict[Path, tuple[_Stamp, int, Template | OrkeeError]] = {}
+
+    def setup_of(self, sandbox: Sandbox) -> tuple[str, ...]:
+        """Return the layers of a sandbox's image; of a row of an old server its template has them.
+
+        Raises ``unknown_template`` if there is none of that name any more.
+        """
+        if sandbox.setup is not None:
+            return sandbox.setup
+        return self.get(sandbox.template).setup
 
     def get(self, name: str) -> Template:
         """Return a template. Raises ``unknown_template`` and ``invalid_template``."""

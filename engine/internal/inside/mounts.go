@@ -5,11 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
-
-const unreachable = unix.RTN_UNREACHABLE
 
 // mounted is a line of a mountinfo file (proc_pid_mountinfo(5)).
 type mounted struct {

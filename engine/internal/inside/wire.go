@@ -11,6 +11,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/orkee/orkee-jupyter/engine/internal/link"
 )
@@ -242,7 +243,7 @@ func absent(box container) error {
 	}
 	defer space.Close()
 	defer handle.Close()
-	route := &netlink.Route{Dst: &wires, Type: unreachable}
+	route := &netlink.Route{Dst: &wires, Type: unix.RTN_UNREACHABLE}
 	if err := handle.RouteReplace(route); err != nil {
 		return fmt.Errorf("the route of absent sandboxes: %w", err)
 	}
