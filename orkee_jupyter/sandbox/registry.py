@@ -149,9 +149,13 @@ class Registry:
         return self.adopt(sandbox)
 
     def named(self, name: str, owner: str) -> Entry | None:
-        """Return the entry that bears a name among an owner's, which is one at most."""
+        """Return the entry that bears a name among an owner's, which is one at most.
+
+        One that has ended bears none any more, also while its last row is being written.
+        """
         for entry in self:
-            if (entry.sandbox.name, entry.sandbox.user_id) == (name, owner):
+            sandbox = entry.sandbox
+            if (sandbox.name, sandbox.user_id) == (name, owner) and sandbox.status not in ENDED:
                 return entry
         return None
 

@@ -194,6 +194,7 @@ def test_a_create_whose_client_goes_away_is_undone(own_server: Start) -> None:
     with server.http() as http:
         for _ in range(3):
             with http.stream("POST", "sandbox", json=body, headers=headers) as answer:
+                assert answer.status_code == 200
                 assert any("setup" in line for line in answer.iter_lines())
             until(lambda: not server.rows(status="creating,active"), 10)
     rows = server.rows()

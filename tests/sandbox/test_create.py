@@ -286,6 +286,24 @@ async def test_of_concurrent_creates_with_one_name_one_wins() -> None:
         assert (await w.create(owner="bob", name="web")).status is Status.ACTIVE
 
 
+async def test_a_name_is_free_as_soon_as_its_sandbox_is_seen_to_have_ended() -> None:
+    async with world() as w:
+        free = w.points.block("engine.stop")
+        first = await w.create(name="web")
+        stopping = asyncio.create_task(w.manager.stop(first.id, OWNER))
+        await w.points.reached("engine.stop")
+        came, write = w.hold_updates()
+        free.set()
+        await came.wait()
+        assert (await w.manager.get(first.id, OWNER)).status is Status.TERMINATED
+        creating = asyncio.create_task(w.create(name="web"))
+        await settle()
+        write.set()
+        assert (await creating).name == "web"
+        assert (await w.manager.get("web", OWNER)).id == creating.result().id
+        await stopping
+
+
 async def test_a_lifetime_beyond_the_limit_is_refused() -> None:
     async with world(max_ttl=3600) as w:
         assert (await error_of(w.create(ttl=3601))).code == "invalid_ttl"
