@@ -112,6 +112,18 @@ async def _own(stream: ExecStream, entry: Entry) -> Exit:
     )
 
 
+async def _output(stream: ExecStream, entry: Entry) -> AsyncIterator[Output]:
+    """Yield a command's output until it has ended. Raises as its exit does, if that broke it.
+
+    Whoever reads may hear of the loss here before the exit is asked for.
+    """
+    try:
+        async for output in stream:
+            yield output
+    except OrkeeError as error:
+        raise await explain(entry, error) from error
+
+
 class HeldExec:
     """An exec's stream that holds its sandbox until the command has ended."""
 
@@ -122,7 +134,7 @@ class HeldExec:
 
     async def __aiter__(self) -> AsyncIterator[Output]:
         """Yield output as it comes, until the command has ended."""
-        async for output in self._stream:
+        async for output in _output(self._stream, self._hold.entry):
             yield output
 
     async def write(self, data: bytes) -> None:
@@ -185,7 +197,7 @@ class IdleExec:
 
     async def __aiter__(self) -> AsyncIterator[Output]:
         """Yield output as it comes, until the command has ended."""
-        async for output in self._stream:
+        async for output in _output(self._stream, self._entry):
             self._activity.renew(self._entry)
             yield output
 

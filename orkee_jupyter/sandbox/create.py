@@ -12,7 +12,7 @@ from .ending import Ending
 from .errors import OrkeeError
 from .filling import fill
 from .forward import Forwarder
-from .limiter import Limiter
+from .limiter import Limiter, check_end, explain
 from .limits import merged
 from .linking import Linker
 from .model import CreateRequest, Exit, LogQuery, PortMapping, Sandbox, Status, Template
@@ -174,9 +174,9 @@ class Creator:
         error = error or await self._activate(entry)
         if error is not None:
             to = entry.aborted[0] if entry.aborted else Status.FAILED
-            reason = error.details.get("reason") if entry.aborted else None
+            reason = error.details.get("reason") or error.cause
             async with entry.moving:
-                await self._ending.finish(entry, to, reason or error.cause, error=error)
+                await self._ending.finish(entry, to, reason, error=error)
             raise error
         self._follow(entry)
         return entry.sandbox
@@ -278,7 +278,8 @@ class Creator:
             await self._start_command(entry, daemon)
         except OrkeeError as error:
             # What could not be started can be tried again, what has ended cannot.
-            entry.command_waits = error.code not in ("command_exited", "sandbox_lost")
+            ended = ("command_exited", "sandbox_lost", "limit_exceeded")
+            entry.command_waits = error.code not in ended
             raise
 
     async def _start(self, entry: Entry, definition: ContainerDefinition, tell: Progress) -> str:
@@ -290,19 +291,24 @@ class Creator:
             raise
 
     async def _watch_beginning(self, entry: Entry, daemon: Daemon) -> None:
-        """Notice a command that ends at once. Raises ``command_exited`` or ``sandbox_lost``."""
+        """Notice a command that ends at once.
+
+        Raises ``command_exited``, ``sandbox_lost``, ``limit_exceeded`` if that was why.
+        """
         try:
             ended = await within(self._clock, self._settings.exit_window, _first(daemon))
         except TimeoutError:
             return
         if isinstance(ended, str):
-            raise OrkeeError(
+            lost = OrkeeError(
                 "sandbox_lost",
                 f"The sandbox {label(entry.sandbox)} was lost at its start: {ended}.",
                 "Create it again.",
             )
+            raise await explain(entry, lost)
         entry.sandbox = entry.sandbox.with_(exit_code=ended.exit_code, reason=exit_reason(ended))
         if ended.exit_code != 0:
+            await check_end(entry, ended)
             lines = await self._last_lines(entry.sandbox.id)
             raise _exited(ended, [hide(line, entry.sandbox.env, entry.secrets) for line in lines])
 

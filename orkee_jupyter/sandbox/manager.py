@@ -14,12 +14,13 @@ from .clock import SystemClock
 from .conditions import Condition
 from .create import Creator, draft
 from .ending import Ending
+from .errors import OrkeeError
 from .files import FileRequest
 from .forward import Forwarder
 from .freezing import Freezing
 from .lifecycle import Lifecycle
 from .lifetimes import Lifetimes
-from .limiter import Limiter
+from .limiter import Limiter, explain
 from .linking import Linker
 from .model import (
     CreateRequest,
@@ -315,15 +316,19 @@ class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
     ) -> ExecStream:
         entry, daemon = self._daemon(sandbox)
         self._activity.renew(entry)
-        if not hold:
-            return IdleExec(await opening(daemon), self._activity, entry)
         held = self._activity.hold(entry)
         try:
             stream = await opening(daemon)
+        except OrkeeError as error:
+            await held.release()
+            raise await explain(entry, error) from error
         except BaseException:
             await held.release()
             raise
-        return HeldExec(stream, held)
+        if hold:
+            return HeldExec(stream, held)
+        await held.release()
+        return IdleExec(stream, self._activity, entry)
 
     async def processes(self, ref: str, owner: str) -> Sequence[Process]:
         """Return the commands that were started in a sandbox. Raises ``sandbox_not_active``."""

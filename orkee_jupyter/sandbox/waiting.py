@@ -12,6 +12,7 @@ from .activity import Activity
 from .clock import within
 from .conditions import Condition
 from .errors import OrkeeError
+from .limiter import check_end, explain
 from .model import LogQuery, Sandbox
 from .ports import Clock, Daemon, DaemonHub
 from .refusals import label, not_active
@@ -38,7 +39,8 @@ class Waiter:
         """Return the sandbox when the condition holds.
 
         Raises ``wait_timeout``, ``command_exited`` if the main command fails meanwhile,
-        ``sandbox_lost`` if the sandbox ends; each with the last lines of the log.
+        ``sandbox_lost`` if the sandbox ends, each with the last lines of the log;
+        ``limit_exceeded`` if that was why.
         """
         daemon = entry.daemon
         if daemon is None:
@@ -100,17 +102,19 @@ class Waiter:
 
     async def _lost(self, entry: Entry, daemon: Daemon) -> None:
         reason = await daemon.lost()
-        raise OrkeeError(
+        lost = OrkeeError(
             "sandbox_lost",
             f"The sandbox {label(entry.sandbox)} ended while it was waited for: {reason}.",
             "Create a new one; the log of this one says what it did last.",
             details={"lines": await self._last_lines(entry.sandbox.id)},
         )
+        raise await explain(entry, lost)
 
     async def _failed(self, entry: Entry, daemon: Daemon) -> None:
         ended = await daemon.main_exit()
         if ended.exit_code == 0:
             await asyncio.get_running_loop().create_future()  # what it left behind may serve
+        await check_end(entry, ended)
         raise OrkeeError(
             "command_exited",
             f"The {exit_reason(ended)} while it was waited for.",

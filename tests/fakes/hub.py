@@ -92,6 +92,8 @@ class FakeExec:
     async def _outputs(self) -> AsyncIterator[Output]:
         while (output := await self._output.get()) is not None:
             yield output
+        if self._lost is not None:
+            raise _lost(self._lost)
 
     async def write(self, data: bytes) -> None:
         self._process.stdin.put_nowait(data)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from orkee_jupyter.sandbox.conditions import parse_condition
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.limits import (
     broken,
@@ -197,6 +199,60 @@ async def test_what_was_under_way_ends_with_that_reason(outside: bool) -> None:
         assert error.code == "limit_exceeded"
         assert error.details["reason"] == "memory limit 256 MiB"
         await stream.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("hold", [True, False])
+@pytest.mark.parametrize("told", [True, False])
+async def test_whoever_reads_the_output_hears_that_reason_too(hold: bool, told: bool) -> None:
+    async with world() as w:
+        sandbox = await limited(w, outside=True)
+        request = ExecRequest(("sleep", "60"), hold=hold)
+        stream = await w.manager.exec(sandbox.id, request, OWNER)
+        w.engine.guards[sandbox.id].break_limit("memory", told=told)
+        w.daemon(sandbox).lose("the sandbox's container ended")
+        with pytest.raises(OrkeeError) as caught:
+            async for _ in stream:
+                pass
+        assert caught.value.code == "limit_exceeded"
+        await stream.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("command", [("false",), ("sleep", "60")])
+async def test_a_command_that_breaks_a_limit_at_once_is_a_creation_that_fails_of_it(
+    command: tuple[str, ...],
+) -> None:
+    async with world() as w:
+        w.engine.guards_with = ALL
+        begin = w.points.block("daemon.start")
+        creating = asyncio.create_task(w.create(limits=SMALL, command=command))
+        await w.points.reached("daemon.start")
+        row = w.rows[0]
+        w.engine.guards[row.id].break_limit("memory", told=False)
+        if command != ("false",):
+            w.daemon(row).lose("the sandbox's container ended")
+        begin.set()
+        with pytest.raises(OrkeeError) as caught:
+            await creating
+        assert caught.value.code == "limit_exceeded"
+        ended = w.store.rows[row.id]
+        assert (ended.status, ended.reason) == (Status.FAILED, "memory limit 256 MiB")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("told", [True, False])
+async def test_whoever_waits_for_a_port_hears_that_reason_too(told: bool) -> None:
+    async with world() as w:
+        sandbox = await limited(w, outside=True)
+        port = parse_condition("port:3000")
+        waiting = asyncio.create_task(w.manager.wait(sandbox.id, port, 60, OWNER))
+        await settle()
+        w.engine.guards[sandbox.id].break_limit("memory", told=told)
+        w.daemon(sandbox).lose("the sandbox's container ended")
+        with pytest.raises(OrkeeError) as caught:
+            await waiting
+        assert caught.value.code == "limit_exceeded"
 
 
 @pytest.mark.asyncio
