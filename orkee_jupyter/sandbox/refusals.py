@@ -26,13 +26,14 @@ def not_found(ref: object) -> OrkeeError:
 
 
 def ambiguous(ref: str, rows: Sequence[Sandbox]) -> OrkeeError:
-    """Return the error for a prefix that more than one id begins with."""
+    """Return the error for a prefix of more than one id, or a name that two servers have given."""
     ids = [row.id[:SHORT] for row in rows]
+    named = all(row.name == ref for row in rows)
     return OrkeeError(
         "ambiguous_id",
-        f"{len(ids)} sandboxes begin with {ref!r}: {', '.join(ids[:5])}"
-        f"{', …' if len(ids) > 5 else ''}.",
-        "Give more digits of the id.",
+        f"{len(ids)} sandboxes {'are called' if named else 'begin with'} {ref!r}: "
+        f"{', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}.",
+        "Give the id of one." if named else "Give more digits of the id.",
         details={"ids": ids},
     )
 

@@ -142,6 +142,14 @@ class Database:
         self._write_mark(clean=clean)
         self.release()
 
+    def discard(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Close and remove the file and what lies beside it, but for the lock. Raises OSError."""
+        self.abandon(connection)
+        # The mark first: a file that is gone without it is not missed.
+        for file in (mark.place(self.path), self._reserve, self.path, self._wal):
+            file.unlink(missing_ok=True)
+        self.release()
+
     def abandon(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Close a connection whatever state it is in; say whether that went well."""
         try:
@@ -223,7 +231,7 @@ class Database:
             self._rename_wal()
         if seen and seen.rows:
             self._notice(
-                f"The database {self.path} is gone, and with it {_rows(seen.rows)}; "
+                f"The database {self.path} is gone, and with it {sandboxes(seen.rows)}; "
                 "a new one was made."
             )
 
@@ -254,7 +262,7 @@ class Database:
             self._wal.unlink(missing_ok=True)
             connection = self._open_once()
         self._suspect = False
-        kept = f"with the {_rows(rows)} that could be read" if rows else "without any sandbox"
+        kept = f"with the {sandboxes(rows)} that could be read" if rows else "without any sandbox"
         self._notice(
             f"The database {self.path} was damaged and is now {aside}; a new one was made {kept}."
         )
@@ -289,7 +297,7 @@ class Database:
         if seen is None or (self._epoch >= seen.epoch and self._rows >= seen.rows):
             return
         lost = seen.rows - self._rows
-        what = _rows(lost) if lost > 0 else "the latest changes"
+        what = sandboxes(lost) if lost > 0 else "the latest changes"
         self._notice(
             f"The database {self.path} is older than when last seen: {what} of it is lost."
         )
@@ -346,7 +354,8 @@ def _damaged(found: Finding) -> bool:
     return found.error is not None and failures.kind(*found.error) is Kind.DAMAGED
 
 
-def _rows(count: int) -> str:
+def sandboxes(count: int) -> str:
+    """Return a number of sandboxes in words."""
     return f"{count} sandbox" if count == 1 else f"{count} sandboxes"
 
 
@@ -361,6 +370,12 @@ def candidates(path: Path) -> list[Path]:
     """Return the path and the eight names that further servers of the same user take."""
     others = [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, 10)]
     return [path, *others]
+
+
+def after(path: Path, own: Path) -> list[Path]:
+    """Return those of these names that come after one's own."""
+    names = candidates(path)
+    return names[names.index(own) + 1 :]
 
 
 def all_held(path: Path, first: OrkeeError) -> OrkeeError:

@@ -15,6 +15,7 @@ from . import failures
 from .database import RESERVE, Database
 from .migrate import transaction
 from .query import Asking, Table
+from .statements import by_column, insert_many
 from .writer import Writer
 
 EVENT_COLUMNS: Final = ("sandbox_id", "user_id", "time", "event", "text")
@@ -55,20 +56,8 @@ WHERE sandbox_id = $id ORDER BY sequence DESC LIMIT $most
 """
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    """Return the statement that adds rows given as one list for each column."""
-    values = ", ".join(
-        f"unnest(CAST(${name} AS {_TYPES.get(name, 'VARCHAR')}[])) AS {name}" for name in columns
-    )
-    return (
-        f"INSERT INTO {table} SELECT "  # noqa: S608 - constants only
-        f"(SELECT coalesce(max(sequence), 0) FROM {table}) + row_number() OVER (), * "
-        f"FROM (SELECT {values})"
-    )
-
-
-_ADD_EVENTS: Final = _insert("sandbox_events", EVENT_COLUMNS)
-_ADD_EXECS: Final = _insert("sandbox_execs", EXEC_COLUMNS)
+ADD_EVENTS: Final = insert_many("sandbox_events", EVENT_COLUMNS, _TYPES)
+ADD_EXECS: Final = insert_many("sandbox_execs", EXEC_COLUMNS, _TYPES)
 _CHANGE: Final = (
     f"UPDATE sandbox_execs SET {', '.join(f'{name} = ${name}' for name in _END)} "  # noqa: S608
     "WHERE id = $id"
@@ -154,9 +143,9 @@ class DuckDBHistory:
                 raise failures.disk_full(self._database.path)
             with transaction(connection):
                 if happened:
-                    _run(connection, _ADD_EVENTS, _by_column(EVENT_COLUMNS, happened))
+                    _run(connection, ADD_EVENTS, by_column(EVENT_COLUMNS, happened))
                 if began:
-                    _run(connection, _ADD_EXECS, _by_column(EXEC_COLUMNS, began))
+                    _run(connection, ADD_EXECS, by_column(EXEC_COLUMNS, began))
                 for end in ends:
                     _run(connection, _CHANGE, end)
             self._database.note_wal()
@@ -230,10 +219,6 @@ class DuckDBHistory:
     async def close(self) -> None:
         """End the queries that are under way."""
         await self._asking.close()
-
-
-def _by_column(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return {name: [row[at] for row in rows] for at, name in enumerate(columns)}
 
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, Any]) -> list[Any]:

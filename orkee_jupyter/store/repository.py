@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ import duckdb
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import ENDED, ListQuery, Page, Sandbox
 from . import cursor, failures, statements
-from .database import RESERVE, Database, all_held, candidates
+from .database import RESERVE, Database, after, all_held, candidates
 from .history import DuckDBHistory
+from .inherit import Left, take_in
 from .migrate import transaction
 from .rows import from_row, to_row
 from .writer import Work, Writer
@@ -40,9 +42,10 @@ class DuckDBStore:
         """Open or make the database at ``path``, or beside it if another server holds it.
 
         A further server takes ``NAME-2``, ``NAME-3`` … ``NAME-9`` in the same folder; which
-        one is in :attr:`path`. ``on_notice`` is called on the event loop with a sentence for
-        each thing that a user should know: a damaged file set aside, rows lost, another name
-        taken. Raises OrkeeError ``store_locked``, ``store_failed`` or ``disk_full``.
+        one is in :attr:`path`. What lies under a later one that no server holds is taken in.
+        ``on_notice`` is called on the event loop with a sentence for each thing that a user
+        should know: a damaged file set aside, rows lost, another name taken. Raises OrkeeError
+        ``store_locked``, ``store_failed`` or ``disk_full``.
         """
         loop = asyncio.get_running_loop()
 
@@ -56,6 +59,7 @@ class DuckDBStore:
             writer = Writer(database)
             try:
                 await writer.submit(lambda connection: None)
+                await _inherit(database, writer, after(path, candidate), notice)
             except BaseException as error:
                 await writer.close()
                 if not isinstance(error, OrkeeError) or error.code != "store_locked":
@@ -182,6 +186,24 @@ class DuckDBStore:
             epoch = connection.execute(statements.NEXT_EPOCH).fetchall()
         self._database.committed(int(epoch[0][0]), added=added)
         return True
+
+
+async def _inherit(
+    database: Database, writer: Writer, paths: Sequence[Path], notice: Callable[[str], None]
+) -> None:
+    """Take in the rows of servers that have ended; their files go once the rows are safe."""
+
+    def copy(connection: duckdb.DuckDBPyConnection) -> list[Left]:
+        return take_in(database, connection, paths, notice)
+
+    def remove(_: duckdb.DuckDBPyConnection) -> None:
+        for left in taken:
+            with suppress(OSError):  # then it is looked at again at the next start
+                left.database.discard(left.connection)
+
+    if any(path.exists() for path in paths):
+        taken = await writer.submit(copy, durable=True)
+        await writer.submit(remove)
 
 
 def _fetch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +45,26 @@ LIVE: Final = f"{_SELECT} WHERE status IN ('creating', 'active', 'paused') {_NEW
 EXPIRED: Final = (
     f"{_SELECT} WHERE status IN ('active', 'paused') AND expires_at <= $now ORDER BY expires_at, id"
 )
+
+
+def insert_many(table: str, columns: Sequence[str], types: Mapping[str, str]) -> str:
+    """Return the statement that adds rows given as one list for each column, in their order.
+
+    ``types`` are those of the columns that are no text.
+    """
+    values = ", ".join(
+        f"unnest(CAST(${name} AS {types.get(name, 'VARCHAR')}[])) AS {name}" for name in columns
+    )
+    return (
+        f"INSERT INTO {table} (sequence, {', '.join(columns)}) SELECT "  # noqa: S608 - constants
+        f"(SELECT coalesce(max(sequence), 0) FROM {table}) + row_number() OVER (), * "
+        f"FROM (SELECT {values})"
+    )
+
+
+def by_column(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """Return rows as the values of such a statement."""
+    return {name: [row[at] for row in rows] for at, name in enumerate(columns)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,23 @@ def test_the_end_of_one_server_is_none_of_the_others(
     row.seen = scene.aftermath()
 
 
+@pytest.mark.timeout(180)
+def test_one_server_finds_what_two_have_left(world: World, own_server: Start, row: Row) -> None:
+    row.fault, row.moment = "SIGKILL of both servers of a user", "at rest"
+    row.promise = "the one that starts again has the sandboxes of both, with their files"
+    scene = Scene(world, own_server)
+    second, client, other = _second(scene, own_server)
+    client.close()
+    end(second, "SIGKILL")
+    end(scene.server, "SIGKILL")
+    until(lambda: not containers_of([other.id]), 10, what="the end of its container")
+    scene.restart()
+    found = {each.id: each for each in scene.client.list(status="active,paused,terminated")}
+    assert set(found) == {scene.kept.id, other.id}
+    assert found[other.id].resume().files.read("written") == b"by the second"
+    row.seen = scene.aftermath()
+
+
 def _its_sandbox_comes_back(second: Server, other: Sandbox, how: str) -> None:
     """See that it finds its own again as a second server, and no other's."""
     second.start()

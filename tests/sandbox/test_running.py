@@ -9,6 +9,7 @@ import pytest
 from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import ExecRequest, ListQuery, LogQuery, Sandbox, Status
 from tests.fakes.clock import settle
+from tests.fakes.sandboxes import make_sandbox
 from tests.fakes.store import FakeStore
 from tests.sandbox.world import OWNER, World, error_of, world
 
@@ -205,6 +206,16 @@ async def test_a_prefix_of_several_ids_lists_them() -> None:
         error = await error_of(w.manager.get(prefix, OWNER))
         assert error.code == "ambiguous_id"
         assert len(error.details["ids"]) == 2
+
+
+async def test_a_name_that_two_servers_have_given_is_answered_with_the_ids() -> None:
+    async with world() as w:
+        for number in (1, 2):  # as taken in from another server's file
+            await w.store.insert(make_sandbox(number, name="web", user_id=OWNER))
+        error = await error_of(w.manager.get("web", OWNER))
+        assert (error.code, len(error.details["ids"])) == ("ambiguous_id", 2)
+        assert error.cause.startswith("2 sandboxes are called 'web': ")
+        assert error.remedy == "Give the id of one."
 
 
 async def test_a_list_shows_what_memory_knows_and_only_the_owners() -> None:

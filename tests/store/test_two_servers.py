@@ -68,7 +68,7 @@ async def test_two_servers_that_start_at_once_share_no_file(
         for process in (one, other):
             assert process.stdout
             process.stdout.readline()
-    for name in ("sandboxes.duckdb", "sandboxes-2.duckdb"):
+    for name in ("sandboxes-2.duckdb", "sandboxes.duckdb"):
         store = await open_store(path.with_name(name))
         assert await store.get(make_sandbox().id) == make_sandbox()
     assert notices == []
