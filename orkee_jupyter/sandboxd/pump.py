@@ -112,7 +112,12 @@ class LogPump:
         """Pump until both pipes are closed. Raises ``sandbox_lost`` when the daemon is gone."""
         pause = _FIRST_PAUSE
         while True:
-            connection = await self._take()
+            try:
+                connection = await self._take()
+            except OrkeeError as error:
+                if error.code != "link_failed":
+                    raise
+                continue  # it has waited, and the daemon may still come back
             stream = LogStream(connection, self._spool.last_seq)
             try:
                 await stream.open(

@@ -144,6 +144,7 @@ async def _end_when_idle(server: HeadlessServer, idle_timeout: float) -> None:
     if idle_timeout <= 0:
         return
     context: ServerContext = server.web_app.settings[KEY]
+    context.touch()  # idle counts from when it serves
     while not context.is_stopping:
         await asyncio.sleep(min(1.0, idle_timeout / 4))
         idle = time.monotonic() - context.last_activity

@@ -14,9 +14,12 @@ import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orkee_jupyter.sandbox.errors import OrkeeError
 from orkee_jupyter.sandbox.model import LogEntry, LogQuery
 from orkee_jupyter.sandboxd import logs
+from orkee_jupyter.sandboxd.connections import Connection
 from orkee_jupyter.sandboxd.logs import LogSpool
+from orkee_jupyter.sandboxd.pump import LogPump
 from orkee_jupyter.sandboxd.records import Batch, TailCut, parse
 from orkee_jupyter.sandboxd.sweeping import sweep_logs
 
@@ -310,3 +313,17 @@ async def test_a_log_that_has_ended_is_read_whole_however_long_it_is(make: MakeS
     await spool.append(batch(1, *[b""] * 100, size=100))
     spool.finish()
     assert len(await text(spool, follow=True, leap=1000)) == 10_000
+
+
+@pytest.mark.asyncio
+async def test_a_daemon_that_is_away_for_long_is_asked_for_its_log_again(
+    make: MakeSpool,
+) -> None:
+    answers = iter(["link_failed", "link_failed", "sandbox_lost"])
+
+    async def take() -> Connection:
+        raise OrkeeError(next(answers), "There is no stream.")
+
+    with pytest.raises(OrkeeError) as caught:
+        await LogPump(make(), take, 1.0).run()
+    assert caught.value.code == "sandbox_lost"

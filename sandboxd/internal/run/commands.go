@@ -137,9 +137,15 @@ func (c *Commands) trim() {
 	})
 }
 
+// hasEnded says whether a command has; a detached one not before its output is kept, for
+// whoever hears of the end may ask for that next.
 func (e *entry) hasEnded() bool {
+	ended := e.proc.Done()
+	if e.over != nil {
+		ended = e.over
+	}
 	select {
-	case <-e.proc.Done():
+	case <-ended:
 		return true
 	default:
 		return false

@@ -86,6 +86,9 @@ func (p *Pump) run() {
 			}
 		}
 		if waits && errors.Is(err, os.ErrDeadlineExceeded) && !p.ended.Load() {
+			if available(p.file) > 0 {
+				continue // it came in time, and we looked too late: it may be the rest of a secret
+			}
 			if !p.release() {
 				break
 			}
