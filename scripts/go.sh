@@ -20,9 +20,9 @@ check)
 test)
 	for module in sandboxd engine; do
 		if [ $module = sandboxd ] && command -v gcc >/dev/null && echo 'int x;' | gcc -x c -c -o /dev/null - 2>/dev/null; then
-			(cd $module && CGO_ENABLED=1 go test -race -timeout 300s $own)
+			(cd $module && CGO_ENABLED=1 go test -race -timeout 900s $own)
 		else
-			(cd $module && CGO_ENABLED=0 go test -timeout 300s $own)
+			(cd $module && CGO_ENABLED=0 go test -timeout 900s $own)
 		fi
 	done
 	;;

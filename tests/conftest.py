@@ -9,10 +9,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import runner
 
 ROOT = Path(__file__).parent
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("orkee", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("orkee")
+
 #: Beginnings of the paths, below this folder, of tests with more than the code of a part.
 SLOW = (
     "cli/",

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, expect
 from .pages import Notebook
 
 #: Milliseconds in which what was done elsewhere shows; most of it is the machine's.
-SOON = 5_000
+SOON = 30_000
 #: Milliseconds in which a sandbox becomes active on a busy machine.
 CREATED = 60_000
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from tests.integration.conftest import world
 from tests.integration.world import ROOT, World
@@ -20,6 +20,8 @@ from .watch import Complaints
 __all__ = ["world"]
 PICTURES = ROOT / "build" / "browser"
 HERE = __file__.rpartition("/")[0]
+#: Playwright's own 5 s are few for a busy machine.
+expect.set_options(timeout=30_000)
 SIZE = {"width": 1280, "height": 800}
 
 

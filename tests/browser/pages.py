@@ -47,10 +47,15 @@ class LabPage:
         panel = self.page.get_by_role("region", name="Sandboxes", exact=True)
         tab = self.page.get_by_role("tab", name="Sandboxes", exact=True)
         expect(tab).to_be_visible()
-        with suppress(Error):  # the first time it opens by itself
-            panel.wait_for(timeout=1500)
-        if not panel.is_visible():
-            tab.click()
+
+        def shown() -> bool:
+            if tab.get_attribute("aria-selected") != "true":
+                tab.click()
+            with suppress(Error):
+                panel.wait_for(timeout=3000)
+            return panel.is_visible()
+
+        until(shown, 30, what="the panel")
         expect(panel.get_by_role("button", name="New Sandbox")).to_be_visible()
         return panel
 

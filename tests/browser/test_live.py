@@ -75,7 +75,7 @@ def test_the_command_line_and_the_reaper_are_seen(lab: Lab, panel: Board) -> Non
     expect(panel.row("by-cli")).to_have_count(0, timeout=SOON)
     lab.create(template="debian", name="short-lived", ttl=2)
     panel.expect_state("short-lived", "active")
-    expect(panel.row("short-lived")).to_have_count(0, timeout=15_000)
+    expect(panel.row("short-lived")).to_have_count(0, timeout=60_000)
     row = panel.history().get_by_role("listitem").filter(has_text="short-lived")
     expect(row).to_contain_text("ended")
 

@@ -33,7 +33,7 @@ def test_from_two_clicks_to_its_end(lab: Lab, panel: Board) -> None:
     panel.expect_state(name, "active")
     panel.button(f"Stop {name}").click()
     panel.expect_state(name, "stopping…")
-    expect(panel.rows()).to_have_count(0, timeout=15_000)
+    expect(panel.rows()).to_have_count(0, timeout=60_000)
     assert containers_of([row["id"]]) == []
     expect(panel.history().get_by_role("button", name=name, exact=True)).to_be_visible()
 
@@ -48,7 +48,7 @@ def test_a_page_that_nobody_serves_yet_waits(lab: Lab, panel: Board) -> None:
     page = opened.value
     expect(page.get_by_role("heading", name="Nothing answers on port 3000")).to_be_visible()
     lab.cli("sandbox", "exec", "-d", name, "--", "node", "-e", SERVE)
-    expect(page.get_by_text("hello from inside")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("hello from inside")).to_be_visible(timeout=60_000)
     page.close()
 
 
@@ -92,12 +92,13 @@ def test_the_same_by_keys_alone(lab: Lab, lab_page: LabPage) -> None:
     opened.value.close()
     walk_to(page, f"Stop {name}")
     page.keyboard.press("Enter")
+    expect(panel.button(f"Undo the stop of {name}")).to_be_visible()
     walk_to(page, f"Undo the stop of {name}")
     page.keyboard.press("Enter")
     panel.expect_state(name, "active")
     walk_to(page, f"Stop {name}")
     page.keyboard.press("Enter")
-    expect(panel.rows()).to_have_count(0, timeout=15_000)
+    expect(panel.rows()).to_have_count(0, timeout=60_000)
     assert focused(page) != "", "the focus was lost"
 
 

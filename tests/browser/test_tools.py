@@ -73,7 +73,9 @@ def test_a_terminal_of_jupyterlab_opens(lab: Lab, panel: Board, files: Locator) 
     panel.button("Terminal").click()
     terminal = panel.page.get_by_role("main").locator(".jp-Terminal:visible")
     expect(terminal).to_be_visible()
+    expect(terminal.locator(".xterm-screen")).to_be_visible()  # keys before that are lost
     terminal.click()
+    expect(terminal.locator("textarea")).to_be_focused()
     panel.page.keyboard.type("echo typed >typed.txt\n")
     until(lambda: content(lab, "typed.txt") == "typed\n", 15, what="what was typed")
 

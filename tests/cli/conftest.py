@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,12 @@ from tests.client.conftest import machine, stub
 
 __all__ = ["machine", "stub"]
 
+
+def quiet(errors: bytes) -> bytes:
+    """Return what was said beside the steps of what took more than a second."""
+    return re.sub(rb"(?m)^\[\d+ s\] .*\n", b"", errors)
+
+
 Orkee = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -23,12 +30,14 @@ def orkee() -> Orkee:
 
     def run(*words: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         given: dict[str, Any] = {"input": stdin}
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "orkee_jupyter.cli", *words],
             capture_output=True,
             timeout=60,
             env={**os.environ, "COLUMNS": "200"},
             **({"stdin": subprocess.DEVNULL} if stdin is None else given),
         )
+        done.stderr = quiet(done.stderr)
+        return done
 
     return run

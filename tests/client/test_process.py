@@ -59,7 +59,7 @@ def test_leaving_ends_the_command(sandbox: Sandbox, stub: StubServer) -> None:
 
 
 def test_a_read_can_have_a_deadline_and_go_on(sandbox: Sandbox) -> None:
-    with sandbox.popen("sleep 0.5; echo late") as process:
+    with sandbox.popen("sleep 3; echo late") as process:
         with pytest.raises(TimeoutError):
             process.read(0.05)
         assert process.read() == ("stdout", b"late\n")
@@ -130,7 +130,7 @@ def test_a_command_that_does_not_read_its_stdin_ends_all_the_same(sandbox: Sandb
 
 def test_lines_are_called_for_with_streams_apart(sandbox: Sandbox) -> None:
     lines: list[tuple[str, str]] = []
-    script = "printf 'a\\nb'; sleep 0.1; printf 'x\\n' >&2; sleep 0.1; echo c; printf end"
+    script = "printf 'a\\nb'; sleep 1; printf 'x\\n' >&2; sleep 1; echo c; printf end"
     sandbox.exec(script, on_line=lambda stream, line: lines.append((stream, line)))
     assert lines == [("stdout", "a"), ("stderr", "x"), ("stdout", "bc"), ("stdout", "end")]
 

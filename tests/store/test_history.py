@@ -189,9 +189,10 @@ async def test_no_environment_and_no_secret_reaches_a_query(
 async def test_a_query_that_wants_too_much_is_ended(
     open_store: Opener, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
-    monkeypatch.setattr(asking, "SECONDS", 2)
     history = (await open_store()).history
-    assert (await refused(history, query)).code == "query_too_large"
+    with monkeypatch.context() as patched:
+        patched.setattr(asking, "SECONDS", 2)
+        assert (await refused(history, query)).code == "query_too_large"
     assert (await ask(history, "SELECT 1"))["rows"] == [[1]]
 
 

@@ -153,7 +153,6 @@ def test_what_libraries_log_in_the_thread_reaches_no_cell(
 def test_a_view_whose_page_was_closed_is_dropped_unless_a_cell_keeps_pages_from_being_heard(
     relay: Relay, monkeypatch: pytest.MonkeyPatch, is_heard: bool
 ) -> None:
-    monkeypatch.setattr(relay_module, "SILENCE", 0.02)
     monkeypatch.setattr(relay_module, "_LOOK", 0.005)
     looks = threading.Semaphore(0)
 
@@ -166,6 +165,9 @@ def test_a_view_whose_page_was_closed_is_dropped_unless_a_cell_keeps_pages_from_
     channel = relay.open(said, url=NOWHERE)
     ask(channel)
     said.wait()
+    monkeypatch.setattr(relay_module, "SILENCE", 0.02)  # not before: an answer may take longer
+    while looks.acquire(blocking=False):
+        pass
     for _ in range(20):
         assert looks.acquire(timeout=5)
     assert bool(channel._views) is not is_heard

@@ -72,6 +72,7 @@ func TestARealProcessStandsStillAndGoesOn(t *testing.T) {
 	if state, _ := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/cgroup"); len(state) == 0 {
 		t.Error("it has ended")
 	}
+	time.Sleep(200 * time.Millisecond) // what it had written is read by then
 	for len(lines) > 0 {
 		<-lines
 	}

@@ -100,12 +100,13 @@ func TestASilentServerIsLeftAndRedialled(t *testing.T) {
 		run.read()
 		old := s.control
 		s.beat = 60_000
-		s.meet() // comes by itself after 4 × 200 ms without PING
+		s.meet() // comes by itself after 4 s without PING
 		old.closed()
 		eventually(t, "the exec's command has ended", func() bool { return gone(pid) })
 		s.call("start", fields{"command": nil}, "already_started")
-		s.call("signal", fields{"signal": "KILL"}, "") // the main command went on
-	}, withBeat(200))
+		s.call("signal", fields{"signal": "CONT"}, "") // the main command went on
+		s.control.send(wire.Request, fields{"id": 99, "method": "signal", "params": fields{"signal": "KILL"}})
+	}, withBeat(1000))
 }
 
 func TestTheExitIsToldAgainToANewServer(t *testing.T) {

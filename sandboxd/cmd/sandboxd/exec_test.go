@@ -230,12 +230,12 @@ func TestExecRefusesAnUnknownSignalAndEndsTheCommand(t *testing.T) {
 
 func TestExecEndsAStubbornCommandAfterItsTimeout(t *testing.T) {
 	onBothLinks(t, func(t *testing.T, s *server) {
-		p, _ := s.exec(as("stubborn"), fields{"timeout_ms": 300})
+		p, _ := s.exec([]string{"sh", "-c", "trap '' TERM HUP; sleep 60; :"}, fields{"timeout_ms": 1500})
 		_, _, exit := p.output()
 		if exit.ExitCode != 137 || *exit.Signal != "KILL" || !exit.TimedOut {
 			t.Errorf("%+v", exit)
 		}
-		if exit.DurationMS < 2300 || exit.DurationMS > 5000 {
+		if exit.DurationMS < 3500 || exit.DurationMS > 15_000 {
 			t.Errorf("took %d ms", exit.DurationMS)
 		}
 	})
@@ -267,7 +267,7 @@ func TestExecDoesNotWaitForAGrandchildThatKeepsThePipes(t *testing.T) {
 		if stdout, _, exit := p.output(); string(stdout) != "left\n" || exit.ExitCode != 0 {
 			t.Errorf("%q %+v", stdout, exit)
 		}
-		if took := time.Since(begun); took > 3*time.Second {
+		if took := time.Since(begun); took > 20*time.Second {
 			t.Errorf("took %v", took)
 		}
 	})
@@ -367,7 +367,7 @@ func TestALineLeavesAtOnce(t *testing.T) {
 			best = min(best, time.Since(begun))
 		}
 		t.Logf("there and back through cat: %v at best", best)
-		if best > 5*time.Millisecond {
+		if best > 20*time.Millisecond {
 			t.Errorf("a line took %v at best", best)
 		}
 	})

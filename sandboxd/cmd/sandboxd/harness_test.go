@@ -73,7 +73,7 @@ func onBothLinks(t *testing.T, test func(t *testing.T, s *server), options ...op
 // nothing of it may be left.
 func begin(t testing.TB, network string, options ...option) *server {
 	t.Helper()
-	watchdog := time.AfterFunc(60*time.Second, func() { panic("hangs: " + t.Name()) })
+	watchdog := time.AfterFunc(180*time.Second, func() { panic("hangs: " + t.Name()) })
 	t.Cleanup(func() { watchdog.Stop() })
 	s := &server{
 		t: t, network: network, exited: make(chan struct{}), mark: "TEST_MARK=" + rand.Text(),

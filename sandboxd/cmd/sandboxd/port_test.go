@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,10 +130,7 @@ func TestPortThatTheProgramClosesFirstStillCarriesInput(t *testing.T) {
 
 func TestPortSaysWhatIsWrong(t *testing.T) {
 	onBothLinks(t, func(t *testing.T, s *server) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		unused := l.Addr().(*net.TCPAddr).Port
-		must(t, l.Close())
+		unused := silentPort(t)
 		for port, code := range map[int]string{unused: "connection_refused", 0: "bad_request", 65536: "bad_request"} {
 			if got := s.open(fields{"kind": "port", "port": port}).resetCode(); got != code {
 				t.Errorf("%d: %s", port, got)
@@ -263,12 +261,20 @@ func TestRawPortThatBreaksBreaksTheConnection(t *testing.T) {
 	}
 }
 
-func TestRawPortThatNobodyListensOnIsRefused(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// silentPort returns a port that nobody listens on, nor can while the test runs.
+func silentPort(t *testing.T) int {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	must(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	must(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	name, err := syscall.Getsockname(fd)
+	must(t, err)
+	return name.(*syscall.SockaddrInet4).Port
+}
+
+func TestRawPortThatNobodyListensOnIsRefused(t *testing.T) {
 	onBothLinks(t, func(t *testing.T, s *server) {
+		port := silentPort(t)
 		p := s.open(fields{"kind": "port", "port": port, "raw": true})
 		if code := p.resetCode(); code != "connection_refused" {
 			t.Error(code)
