@@ -172,6 +172,10 @@ class DaggerEngine:
 
         await self._thread.call(run())
 
+    async def empty_later(self, sandbox_id: str) -> None:
+        """Write down that a workspace has to be emptied. Raises as files do: ``disk_full`` …"""
+        self._owed.note(sandbox_id)
+
     async def cache(self) -> CacheUse:
         """Return what the engine's cache holds; unknown of an engine that does not run."""
 

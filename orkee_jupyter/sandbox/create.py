@@ -295,9 +295,10 @@ class Creator:
 
         Raises ``command_exited``, ``sandbox_lost``, ``limit_exceeded`` if that was why.
         """
-        try:
-            ended = await within(self._clock, self._settings.exit_window, _first(daemon))
-        except TimeoutError:
+        ended = await self._first_within(daemon, self._settings.exit_window)
+        if ended is None and not await _runs(daemon):
+            ended = await self._first_within(daemon, LOG_PATIENCE)  # its news is late
+        if ended is None:
             return
         if isinstance(ended, str):
             lost = OrkeeError(
@@ -311,6 +312,12 @@ class Creator:
             await check_end(entry, ended)
             lines = await self._last_lines(entry.sandbox.id)
             raise _exited(ended, [hide(line, entry.sandbox.env, entry.secrets) for line in lines])
+
+    async def _first_within(self, daemon: Daemon, seconds: float) -> Exit | str | None:
+        try:
+            return await within(self._clock, seconds, _first(daemon))
+        except TimeoutError:
+            return None
 
     async def _last_lines(self, sandbox_id: str) -> list[str]:
         """Return the end of the log; it may arrive a moment after the exit."""
@@ -341,7 +348,11 @@ class Creator:
     async def _activate(self, entry: Entry) -> OrkeeError | None:
         """Make the sandbox active; a row that cannot be written is a failed creation."""
         reason = entry.sandbox.reason
-        entry.sandbox = entry.sandbox.with_(host_url=self._forwarder.first(entry))
+        ends = int(self._clock.now()) + entry.sandbox.ttl  # a long pull takes nothing off it
+        entry.sandbox = entry.sandbox.with_(
+            host_url=self._forwarder.first(entry),
+            expires_at=max(entry.sandbox.expires_at, ends),
+        )
         entry.step = None  # published with the move
         try:
             await self._registry.move(entry, Status.ACTIVE, reason, strict=True)
@@ -351,6 +362,14 @@ class Creator:
         except Exception as error:
             return defect(entry.sandbox, error)
         return entry.aborted[1] if entry.aborted else None
+
+
+async def _runs(daemon: Daemon) -> bool:
+    """Whether the main command runs, as far as the daemon can be asked."""
+    try:
+        return any(each.kind == "main" for each in await daemon.processes())
+    except OrkeeError:
+        return True
 
 
 async def _first(daemon: Daemon) -> Exit | str:

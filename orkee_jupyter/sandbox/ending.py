@@ -118,6 +118,9 @@ class Ending:
             await asyncio.wait({entry.teardown})
             if entry.teardown.cancelled():
                 await self._attempt("close its link", self._hub.close(entry.sandbox.id))
+                if entry.workspace:  # it may not have come to that
+                    note = self._engine.empty_later(entry.sandbox.id)
+                    await self._attempt("note its workspace", note)
                 faults = ["it did not end in time"]
             else:
                 faults = entry.teardown.result()

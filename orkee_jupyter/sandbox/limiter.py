@@ -18,8 +18,9 @@ from .tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-#: Seconds for the engine to say how a limit stands, when a command or a container ended.
-PATIENCE = 1.0
+#: Seconds for the engine to say how a limit stands, when a command or a container ended: as a
+#: rule milliseconds, and a command that is told as a success was none.
+PATIENCE = 5.0
 
 
 class Limiter:

@@ -188,6 +188,12 @@ class Engine(Protocol):
     async def empty_workspace(self, sandbox_id: str) -> None:
         """Empty the sandbox's cache volume (it cannot be deleted by name)."""
 
+    async def empty_later(self, sandbox_id: str) -> None:
+        """Have a workspace emptied by whichever server connects to an engine next.
+
+        Raises ``disk_full`` and the like where that cannot be written down.
+        """
+
     async def cache(self) -> CacheUse:
         """Return what the engine's cache holds; does not start an engine."""
 

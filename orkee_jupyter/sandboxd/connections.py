@@ -164,6 +164,11 @@ class Connections:
             self._control_there.clear()
             self._control_gone_at = asyncio.get_running_loop().time()
 
+    def expect_end(self) -> None:
+        """Take note that the daemon is to end: without a connection it has."""
+        self.stopping = True
+        self._watch_loss()
+
     def _watch_loss(self) -> None:
         """Give a daemon without a control connection its time to redial, and no more."""
         if self._grace is not None:

@@ -257,7 +257,7 @@ class Daemon:
         """
         if self._connections.lost.done():
             return
-        self._connections.stopping = True
+        self._connections.expect_end()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + grace + 1
         try:

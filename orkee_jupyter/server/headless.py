@@ -149,6 +149,8 @@ async def _end_when_idle(server: HeadlessServer, idle_timeout: float) -> None:
         await asyncio.sleep(min(1.0, idle_timeout / 4))
         idle = time.monotonic() - context.last_activity
         if idle >= idle_timeout and not context.requests and not await _has_live(context):
+            if context.requests or time.monotonic() - context.last_activity < idle_timeout:
+                continue  # somebody came meanwhile
             log.info("idle for %.0f s: ending", idle)
             server.stop()
             return

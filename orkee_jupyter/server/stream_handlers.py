@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ..sandbox.ports import ExecStream, Progress
 
 PLAIN: Final = "text/plain; charset=utf-8"
+#: A command's exit comes by another connection than its log, as a rule a moment later: how
+#: often and with which pause, in seconds, one looks whether it has.
+_LOOKS: Final = 25
+_PAUSE: Final = 0.02
 
 T = TypeVar("T")
 Opening = Callable[[], Awaitable[T]]
@@ -192,6 +196,11 @@ def end_reason(
             return "complete"
         with contextlib.suppress(OrkeeError):
             now: Sandbox = await manager.get(sandbox.id, owner)
+            for _ in range(_LOOKS):
+                if now.status is not Status.ACTIVE or now.exit_code is not None:
+                    break
+                await asyncio.sleep(_PAUSE)
+                now = await manager.get(sandbox.id, owner)
             if now.status is Status.ACTIVE or now.exit_code is not None:
                 return "exited"
             if now.status is not Status.TERMINATED:

@@ -33,6 +33,7 @@ class FakeEngine:
         self._callbacks: list[Callable[[Sequence[str], str], None]] = []
         self.running: dict[str, ContainerDefinition] = {}
         self.workspaces: set[str] = set()  # cache volumes that may hold something
+        self.owed: set[str] = set()  # those that are to be emptied later
         self.closed = False
         self.guards_with: frozenset[str] = frozenset()  # the limits it can enforce
         self.freezes = self.polices = self.links = True
@@ -112,6 +113,9 @@ class FakeEngine:
     async def empty_workspace(self, sandbox_id: str) -> None:
         await self._points.enter("engine.empty_workspace")
         self.workspaces.discard(sandbox_id)
+
+    async def empty_later(self, sandbox_id: str) -> None:
+        self.owed.add(sandbox_id)
 
     async def cache(self) -> CacheUse:
         return CacheUse(1000 * len(self.workspaces), len(self.workspaces))

@@ -153,6 +153,7 @@ class FakeDaemon:
         self._broken: asyncio.Future[str] = loop.create_future()
         self.started: tuple[Sequence[str] | None, Mapping[str, str], str] | None = None
         self.execs: list[FakeExec] = []
+        self.news_after = 0.0  # seconds from the main command's end until it is told
         self.contents: dict[str, bytes] = {}
         self.file_streams: list[FakeFileStream] = []
 
@@ -176,6 +177,8 @@ class FakeDaemon:
 
     async def _follow(self, process: Process) -> None:
         ended = await process.task
+        if self.news_after:
+            await self._place.clock.sleep(self.news_after)
         self._place.ended = True
         self._place.wake()
         if not self._exit.done():
@@ -207,9 +210,12 @@ class FakeDaemon:
         return self._named(pid)
 
     async def processes(self) -> list[ListedProcess]:
-        return [
+        found = [
             ListedProcess(each.pid, each.command, each.kind, 0.0, each.ended) for each in self.execs
         ]
+        if self._process is not None and self.started and not self._process.task.done():
+            found.append(ListedProcess(7, tuple(self.started[0] or ()), "main", 0.0, None))
+        return found
 
     async def kill(self, pid: int, signal: str) -> None:
         await self._named(pid).signal(signal)

@@ -314,3 +314,27 @@ async def test_the_default_lifetime_is_the_settings() -> None:
     async with world(default_ttl=120) as w:
         sandbox = await w.create()
         assert sandbox.expires_at - sandbox.created_at == 120
+
+
+async def test_a_command_whose_end_is_told_late_has_still_failed_at_once() -> None:
+    async with world() as w:
+        begin = w.points.block("daemon.start")
+        creating = asyncio.create_task(w.create(command=("false",)))
+        await w.points.reached("daemon.start")
+        w.daemon(w.rows[0]).news_after = 0.5
+        begin.set()
+        await settle()
+        await w.clock.advance(0.2)  # beyond the time in which a command ends at once
+        await w.clock.advance(0.4)
+        assert (await error_of(creating)).code == "command_exited"
+        assert w.rows[0].status is Status.FAILED
+
+
+async def test_a_lifetime_begins_when_the_sandbox_can_be_used() -> None:
+    async with world() as w:
+        pulled = w.points.block("engine.start")
+        creating = asyncio.create_task(w.create(ttl=60))
+        await w.points.reached("engine.start")
+        await w.clock.advance(300)
+        pulled.set()
+        assert (await creating).expires_at == int(w.clock.now()) + 60

@@ -196,6 +196,7 @@ async def test_a_shutdown_with_a_dead_engine_ends_in_time_with_every_row_ended()
         row = w.store.rows[sandbox.id]
         assert row.status is Status.TERMINATED
         assert row.reason == "server stopped; it did not end in time"
+        assert w.engine.owed == {sandbox.id}, "whoever starts next empties its workspace"
         assert not w.hub.open_places
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from orkee_jupyter.sandbox.errors import OrkeeError
-from orkee_jupyter.sandbox.model import LogEntry, Output, Status
+from orkee_jupyter.sandbox.model import LogEntry, LogQuery, Output, Sandbox, Status
 from orkee_jupyter.server import stream
+from orkee_jupyter.server.stream_handlers import end_reason
+from tests.fakes.sandboxes import make_sandbox
 from tests.server.conftest import Running, until
 from tests.server.stub import ID, StubExec
 
@@ -188,3 +190,15 @@ async def test_a_million_lines_arrive_in_order(server: Running) -> None:
     ]
     answer = await server.http.get("/sandbox/web/logs?format=raw")
     assert answer.content == b"".join(entry.data for entry in server.manager.entries)
+
+
+async def test_the_end_of_a_followed_log_waits_for_the_exit_that_comes_after_it() -> None:
+    rows = [make_sandbox(status=Status.ACTIVE), make_sandbox(status=Status.ACTIVE, exit_code=4)]
+
+    class Manager:
+        async def get(self, ref: str, owner: str) -> Sandbox:
+            return rows.pop(0)
+
+    ended = end_reason(cast("Any", Manager()), rows[0], LogQuery(follow=True), "ada")
+    assert await ended() == "exited"
+    assert rows == []
