@@ -73,7 +73,7 @@ def test_the_end_of_one_server_is_none_of_the_others(
     assert [each["id"] for each in second.rows()] == [other.id]
     client.close()
     end(second, how)
-    until(lambda: not containers_of([other.id]), 3, what="the end of its container")
+    until(lambda: not containers_of([other.id]), 15, what="the end of its container")
     _its_sandbox_comes_back(second, other, how)
     row.seen = scene.aftermath()
 

@@ -82,7 +82,13 @@ async def _write_history(database: Path) -> None:
 def servers(world: World) -> Iterator[dict[str, Server]]:
     """Give a server for each link, for the tests that break nothing."""
     running = {
-        link: Server(world, link, f"--OrkeeExtension.link={link}", "--OrkeeExtension.log_level=20")
+        link: Server(
+            world,
+            link,
+            f"--OrkeeExtension.link={link}",
+            "--OrkeeExtension.log_level=20",
+            "--OrkeeExtension.reap_interval=86400",  # a test that wants it calls for it
+        )
         for link in (LINKS if RUNNER is None else LINKS[1:])
     }
     try:

@@ -17,6 +17,9 @@ from jupyter_client import BlockingKernelClient
 from .processes import until
 from .servers import Server
 
+#: Seconds, of what is to end at once and would go on for a minute: a person presses the button
+#: and waits. On a busy machine that is more than the second that it is meant to be.
+SOON = 5.0
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 

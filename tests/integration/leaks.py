@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .engine_view import contents
-from .processes import command_line, containers_of, files, host_traces, mentioning
+from .processes import command_line, containers_of, files, host_traces, mentioning, until
 from .world import World
 
 #: Descriptors and threads that libraries keep for themselves once they were used.
@@ -37,7 +37,7 @@ class Before:
 def check(world: World, rows: Sequence[tuple[str, str]]) -> None:
     """Fail if a server has left something: rows are the ids and states of all sandboxes."""
     assert rows, "there were no sandboxes"
-    assert containers_of(sandbox for sandbox, _ in rows) == []
+    until(lambda: not containers_of(sandbox for sandbox, _ in rows), 20)
     assert list(world.sockets.glob("s/*.sock")) == []
     pids = [path.stem.partition("-")[2] for path in world.sockets.glob("server-*.sock")]
     assert [pid for pid in pids if command_line(int(pid))] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -80,7 +81,8 @@ def children(pid: int) -> list[int]:
     """Return the child processes of a process, of all its threads."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += [int(child) for child in task.read_text().split()]
+        with contextlib.suppress(OSError):  # the thread has just ended
+            found += [int(child) for child in task.read_text().split()]
     return found
 
 

@@ -21,7 +21,7 @@ from .processes import kill, until
 from .world import ROOT, World
 
 START = 60.0  # seconds that a server may take on a busy machine
-STOP = 12.0
+STOP = 30.0
 TOKEN = "token-of-the-tests"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from orkee_jupyter.client import Client, OrkeeError, Sandbox
 
-from .processes import containers_of, kill, until
+from .processes import command_line, containers_of, kill, until
 from .servers import Server
 from .world import World
 
@@ -41,7 +41,9 @@ def counted(sandbox: Sandbox) -> int:
 
 def groups() -> list[Path]:
     """Return the cgroups of frozen containers."""
-    return list(Path("/sys/fs/cgroup").glob("**/*-frozen"))
+    # A walk passes over folders that go meanwhile, a glob does not.
+    walk = os.walk("/sys/fs/cgroup")
+    return [Path(at, name) for at, names, _ in walk for name in names if name.endswith("-frozen")]
 
 
 @pytest.mark.parametrize("limits", [{}, {"memory": "128m", "cpus": 1, "pids": 50}])
@@ -55,7 +57,8 @@ def test_a_frozen_program_goes_on_from_where_it_stood(
         assert (sandbox.frozen, sandbox.reason) == (True, "frozen")
         stood = counted(sandbox)
         time.sleep(1)  # ten steps of the program, were it not frozen
-        assert counted(sandbox) == stood
+        assert counted(sandbox) - stood <= 1, "one line may have been on its way"
+        stood = counted(sandbox)
         with pytest.raises(OrkeeError, match="frozen"):
             sandbox.exec("true")
         assert (sandbox.resume().status, sandbox.frozen) == ("active", False)
@@ -72,14 +75,11 @@ def test_all_that_runs_in_it_stands_still_whatever_it_hides_behind(client: Clien
         sandbox.exec(f"{hidden} >/dev/null 2>&1 &")
         sandbox.exec("while ! test -s t; do sleep 0.05; done")
         sandbox.pause(freeze=True)
-        frozen = [
-            pid
-            for pid in containers_of([sandbox.id])
-            if "-frozen" in Path(f"/proc/{pid}/cgroup").read_text()
-        ]
-        assert len(frozen) >= 2
-        hosts = len(containers_of([sandbox.id])) - len(frozen)
-        assert hosts == 2, "its init and its daemon go on"
+        # One that has just ended waits for its parent, which stands still.
+        running = [pid for pid in containers_of([sandbox.id]) if command_line(pid)]
+        frozen = [p for p in running if "-frozen" in Path(f"/proc/{p}/cgroup").read_text()]
+        assert frozen
+        assert len(running) - len(frozen) == 2, "its init and its daemon go on"
         sandbox.resume()
         before = sandbox.files.read_text("t")
         until(lambda: sandbox.files.read_text("t") not in ("", before))
@@ -87,11 +87,13 @@ def test_all_that_runs_in_it_stands_still_whatever_it_hides_behind(client: Clien
 
 def test_a_command_that_is_waited_for_ends_after_the_thaw(client: Client) -> None:
     with client.create("debian") as sandbox, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(sandbox.exec, "touch begun; sleep 1; echo done")
+        script = "touch begun; until [ -e go ]; do sleep 0.1; done; echo done"
+        waiting = pool.submit(sandbox.exec, script)
         until(lambda: sandbox.files.exists("begun"))
         sandbox.pause(freeze=True)
         assert not waiting.done()
         sandbox.resume()
+        sandbox.files.write("go", b"")
         assert waiting.result(30).stdout == "done\n"
 
 

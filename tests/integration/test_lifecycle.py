@@ -25,7 +25,7 @@ def test_create_and_delete(server: Server) -> None:
         ended = http.delete(f"sandbox/{sandbox['id'][:8]}").json()["sandbox"]
         assert (ended["status"], ended["reason"]) == ("terminated", "stopped")
         assert http.get(f"sandbox/{sandbox['id']}").json()["sandbox"]["status"] == "terminated"
-    until(lambda: not containers_of([sandbox["id"]]), 2)
+    until(lambda: not containers_of([sandbox["id"]]), 15)
 
 
 def test_expired_clean_up_on_request(client: Client) -> None:
@@ -37,19 +37,19 @@ def test_expired_clean_up_on_request(client: Client) -> None:
         assert "expired" in str(expiring.reason)
         assert kept.refresh().status == "active"
         assert client.clean() == []
-    until(lambda: not containers_of([expiring.id]), 2)
+    until(lambda: not containers_of([expiring.id]), 15)
 
 
 def test_expired_clean_up_by_the_reaper(own_server: Callable[..., Server]) -> None:
-    server = own_server("--OrkeeExtension.reap_interval=0.2", "--OrkeeExtension.default_ttl=5")
+    server = own_server("--OrkeeExtension.reap_interval=0.2", "--OrkeeExtension.default_ttl=15")
     with server.client() as client:
         client.create("debian", ttl=60).stop()  # the first one connects to the engine
         used, idle = client.create("debian"), client.create("debian")
-        until(lambda: used.exec(["true"]).ok and idle.refresh().status == "terminated", 20)
+        until(lambda: used.exec(["true"]).ok and idle.refresh().status == "terminated", 60)
         assert idle.refresh().expires_at <= time.time()
         assert used.refresh().status == "active", "an exec renews the lifetime"
-        until(lambda: used.refresh().status == "terminated", 20)
-    until(lambda: not containers_of([idle.id, used.id]), 2)
+        until(lambda: used.refresh().status == "terminated", 60)
+    until(lambda: not containers_of([idle.id, used.id]), 15)
 
 
 def test_port_in_the_row(direct: Server) -> None:
@@ -91,10 +91,10 @@ def test_the_row_holds_what_was_asked_for(direct: Server) -> None:
         made = http.post("sandbox", json={"template": "debian", **wanted}).json()["sandbox"]
         shown = http.get("sandbox/all-of-it").json()["sandbox"]
         http.delete("sandbox/all-of-it")
-    assert shown == made
+    assert {**shown, "stats": None} == {**made, "stats": None}  # which come by themselves
     assert (shown["name"], shown["project_id"], shown["ttl"]) == ("all-of-it", "p1", 1800)
     assert (shown["env"], shown["labels"]) == (["SECRET"], {"team": "a b"})
-    assert shown["expires_at"] - shown["created_at"] == 1800
+    assert 1800 <= shown["expires_at"] - shown["created_at"] < 1900, "from when it is active"
     assert "hidden" not in json.dumps(shown)
 
 

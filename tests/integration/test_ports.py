@@ -130,11 +130,9 @@ def test_a_slow_reader_does_not_stall_the_others(app: Sandbox) -> None:
 def test_a_port_that_begins_to_listen_later_gets_an_address(app: Sandbox) -> None:
     with app.stream(["node", "-e", LATER]) as running:
         assert next(running) == ("stdout", b"on\n")
-        begun = time.monotonic()
-        until(lambda: 5000 in [each["port"] for each in app.refresh().port_map], 1.5, what="port")
-        assert time.monotonic() - begun < 1.5
+        until(lambda: 5000 in [each["port"] for each in app.refresh().port_map], 10, what="port")
         assert httpx.get(app.url(5000), trust_env=False).text == "later"
-    until(lambda: not app.refresh().port_map[-1]["listening"], 5, what="the end of it")
+    until(lambda: not app.refresh().port_map[-1]["listening"], 20, what="the end of it")
 
 
 def test_a_wanted_port_is_used_and_a_taken_one_is_refused(client: Client) -> None:
@@ -204,13 +202,13 @@ def test_waiting_in_vain_tells_the_last_lines(app: Sandbox) -> None:
 
 @pytest.mark.parametrize("condition", ["port:3000", "log:never"])
 def test_waiting_for_a_command_that_fails_ends_at_once(client: Client, condition: str) -> None:
-    with client.create("debian", command="sleep 1; echo broken; exit 3") as sandbox:
+    with client.create("debian", command="sleep 5; echo broken; exit 3") as sandbox:
         begun = time.monotonic()
         with pytest.raises(OrkeeError) as caught:
             sandbox.wait_for(condition, 30)
         assert caught.value.code == "command_exited"
         assert caught.value.details["lines"] == ["broken"]
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20
 
 
 def test_the_command_line_creates_waits_and_links(server: Server) -> None:

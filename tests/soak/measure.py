@@ -51,7 +51,8 @@ def look(walk: Walk, began: float) -> Sample:
         len(server.children()),
         len(containers_of(everybody)),
         mounts,
-        sum(str(path) in listening for path in walk.world.sockets.glob("s/*.sock")),
+        # The kernel has them by the name that they were bound to, before they got their own.
+        sum(str(p.with_suffix(".new")) in listening for p in walk.world.sockets.glob("s/*.sock")),
         len(list(walk.world.sockets.rglob("*"))),
         len(list(walk.world.data.glob("sandboxes/*"))),
     )

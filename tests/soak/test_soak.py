@@ -95,9 +95,8 @@ class Soak:
             self.walk.client.get(known.id).pause()
             self.walk.model.pause(known)
         self.walk.compare()
-        sample = look(self.walk, self.began)
-        self.walk.equal("sockets at rest", sample.sockets, 0)
-        self.samples.append(sample)
+        self.walk.becomes("sockets at rest", lambda: look(self.walk, self.began).sockets, 0)
+        self.samples.append(look(self.walk, self.began))
 
     @property
     def settled(self) -> list[Sample]:
