@@ -264,12 +264,22 @@ def test_a_full_disk_of_the_database(world: World, own_server: Start, row: Row) 
 
 
 @contextlib.contextmanager
-def connections(scene: Scene, number: int) -> Iterator[None]:
-    """Hold idle connections to the server."""
+def exhausted(scene: Scene, descriptors: Path, limit: int) -> Iterator[None]:
+    """Hold idle connections to the server until it has next to no descriptor left.
+
+    In rounds: what it had open for a moment when it was counted first is free later.
+    """
     host, port = scene.server.url.split("/")[2].split(":")
     with contextlib.ExitStack() as stack:
-        for _ in range(number):
-            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+
+        def full() -> bool:
+            missing = limit - 2 - len(list(descriptors.iterdir()))
+            for _ in range(missing):
+                stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            time.sleep(0.5)
+            return missing <= 0
+
+        until(full, 30, what="the exhaustion")
         yield
 
 
@@ -281,11 +291,8 @@ def test_used_up_descriptors_refuse_creates_and_leak_nothing(
     limit = 200
     scene = Scene(world, own_server, prefix=["prlimit", f"--nofile={limit}:{limit}"])
     descriptors = Path(f"/proc/{scene.server.pid}/fd")
-    free = limit - len(list(descriptors.iterdir()))
-    assert files() + free < 4096, "this process has room for its side of them"
-    with connections(scene, free - 2):
-        until(lambda: len(list(descriptors.iterdir())) >= limit - 6, what="the exhaustion")
-        with pytest.raises(OrkeeError) as caught:
-            scene.client.create("debian", name="made")
+    assert files() + limit < 4096, "this process has room for its side of them"
+    with exhausted(scene, descriptors, limit), pytest.raises(OrkeeError) as caught:
+        scene.client.create("debian", name="made")
     until(lambda: len(list(descriptors.iterdir())) < limit // 2, 20, what="free descriptors")
     row.seen = f"{caught.value.code}; {scene.aftermath()}"
