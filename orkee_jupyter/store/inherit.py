@@ -109,7 +109,7 @@ def _pages(
     key = "id" if table == "sandbox_sessions" else "sandbox_id"
     found = source.execute(
         f"SELECT {', '.join(columns)} FROM {table} "  # noqa: S608 - constants only
-        f"WHERE list_contains(CAST($wanted AS VARCHAR[]), {key}) ORDER BY sequence",
+        f"WHERE {key} IN (SELECT unnest(CAST($wanted AS VARCHAR[]))) ORDER BY sequence",
         {"wanted": list(wanted)},
     )
     while rows := found.fetchmany(_PAGE):
