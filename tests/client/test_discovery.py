@@ -138,7 +138,7 @@ def test_of_many_clients_at_once_one_starts_a_server(machine: Path, started: Pat
 
 
 def test_a_server_that_ends_at_once_is_reported_with_its_last_words(machine: Path) -> None:
-    words = "print('http://h/?token=abc'); raise SystemExit('no room')"
+    words = "print('http://h/?token=abc', flush=True); raise SystemExit('no room')"
     with pytest.raises(OrkeeError) as caught:
         discovery.start_headless([sys.executable, "-c", words])
     error = caught.value
