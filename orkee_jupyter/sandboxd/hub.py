@@ -235,9 +235,12 @@ class Hub:
             return
         self._tokens.pop(_digest(place.endpoint.token), None)
         if place.server is not None and place.greeter is not None:
-            place.server.close()
-            place.greeter.close()
-            _unlink(place.endpoint)
+            try:
+                await _take_no_more(place.server)
+            finally:
+                place.server.close()
+                place.greeter.close()
+                _unlink(place.endpoint)
         if place.ports is not None:
             await place.ports.close()
         await place.daemon.close()
@@ -270,6 +273,7 @@ class Hub:
         await asyncio.gather(*(self.close(sandbox_id) for sandbox_id in list(self._places)))
         if self._direct is not None:
             server = self._direct[0]
+            await _take_no_more(server)
             self.drop_direct()
             await server.wait_closed()
         loop = asyncio.get_running_loop()
@@ -301,6 +305,17 @@ def _address(listener: socket.socket) -> str:
     name: Any = listener.getsockname()
     host, port = str(name[0]), int(name[1])
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def _take_no_more(server: asyncio.Server) -> None:
+    """Have what was accepted already become a connection, which the greeter ends.
+
+    A server that is closed in between fails on it, and leaves its socket to the collector.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        loop.remove_reader(listener.fileno())
+    await asyncio.sleep(0)
 
 
 def _bind(path: Path) -> socket.socket:

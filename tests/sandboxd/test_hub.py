@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import secrets
 import socket
@@ -53,6 +54,24 @@ async def test_sockets_of_killed_servers_are_swept_and_live_ones_are_not(
     other = await make_hub("forwarded").open(secrets.token_hex(16))
     there = {str(path) for path in Path(tmp_path / "run" / "s").iterdir()}  # noqa: ASYNC240
     assert there == {live.socket_path, other.socket_path}
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_connection_in_the_midst_of_a_close_leaves_nothing(
+    make_hub: MakeHub, sandbox_id: str, turns: int
+) -> None:
+    hub = make_hub("forwarded")
+    endpoint = await hub.open(sandbox_id)
+    with socket.socket(socket.AF_UNIX) as guest:
+        guest.connect(str(endpoint.socket_path))
+        for _ in range(turns):  # of the loop: accepted, made or neither
+            await asyncio.sleep(0)
+        await hub.close(sandbox_id)
+        guest.setblocking(False)
+        with contextlib.suppress(ConnectionError):
+            ended = asyncio.get_running_loop().sock_recv(guest, 1)
+            assert await asyncio.wait_for(ended, PATIENCE) == b""
+        gc.collect()  # what was left to it would complain
 
 
 async def test_a_log_outlives_its_server(
