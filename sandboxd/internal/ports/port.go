@@ -140,14 +140,15 @@ func wasReset(c net.Conn) bool {
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return false
+		return true
 	}
 	state := 0
-	_ = raw.Control(func(fd uintptr) {
+	err = raw.Control(func(fd uintptr) {
 		// The first byte of struct tcp_info, which is all that is asked for.
 		state, _ = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 	})
-	return state&0xff == tcpClose
+	// One that is closed here was broken off by the other direction, to which the reset was told.
+	return err != nil || state&0xff == tcpClose
 }
 
 // inward copies from the server to the port. A program that reads no more loses
