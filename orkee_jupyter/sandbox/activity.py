@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from .errors import OrkeeError
-from .limiter import check_end, explain
+from .limiter import check_end, explaining
 from .model import ENDED, Exit, LogEntry, Output, Sandbox, Status
 from .ports import Clock, ExecStream, FileStream
 from .refusals import label
@@ -95,10 +95,8 @@ async def _own(stream: ExecStream, entry: Entry) -> Exit:
 
     Raises ``sandbox_lost`` else, ``limit_exceeded`` if the sandbox broke a limit of its own.
     """
-    try:
+    async with explaining(entry):
         end = await stream.exit()
-    except OrkeeError as error:
-        raise await explain(entry, error) from error
     await check_end(entry, end)
     paused = entry.sandbox.status is Status.PAUSED
     if (entry.ending is None and not paused) or end.signal not in ("TERM", "KILL"):
@@ -117,11 +115,9 @@ async def _output(stream: ExecStream, entry: Entry) -> AsyncIterator[Output]:
 
     Whoever reads may hear of the loss here before the exit is asked for.
     """
-    try:
+    async with explaining(entry):
         async for output in stream:
             yield output
-    except OrkeeError as error:
-        raise await explain(entry, error) from error
 
 
 class HeldExec:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 
 from .ending import Ending
 from .errors import OrkeeError
@@ -117,6 +118,15 @@ async def check_end(entry: Entry, end: Exit) -> None:
         raise limit_exceeded(entry.sandbox, entry.failure)
     if kind is not None:
         raise limit_exceeded(entry.sandbox, broken(kind, entry.sandbox.limits))
+
+
+@asynccontextmanager
+async def explaining(entry: Entry) -> AsyncIterator[None]:
+    """Have what is lost inside be told with :func:`explain`."""
+    try:
+        yield
+    except OrkeeError as error:
+        raise await explain(entry, error) from error
 
 
 async def explain(entry: Entry, error: OrkeeError) -> OrkeeError:

@@ -14,13 +14,12 @@ from .clock import SystemClock
 from .conditions import Condition
 from .create import Creator, draft
 from .ending import Ending
-from .errors import OrkeeError
 from .files import FileRequest
 from .forward import Forwarder
 from .freezing import Freezing
 from .lifecycle import Lifecycle
 from .lifetimes import Lifetimes
-from .limiter import Limiter, explain
+from .limiter import Limiter, explaining
 from .linking import Linker
 from .model import (
     CreateRequest,
@@ -318,10 +317,8 @@ class SandboxManager(Lifecycle, Past, Snapshotting, Upkeep):
         self._activity.renew(entry)
         held = self._activity.hold(entry)
         try:
-            stream = await opening(daemon)
-        except OrkeeError as error:
-            await held.release()
-            raise await explain(entry, error) from error
+            async with explaining(entry):
+                stream = await opening(daemon)
         except BaseException:
             await held.release()
             raise

@@ -372,12 +372,6 @@ def candidates(path: Path) -> list[Path]:
     return [path, *others]
 
 
-def after(path: Path, own: Path) -> list[Path]:
-    """Return those of these names that come after one's own."""
-    names = candidates(path)
-    return names[names.index(own) + 1 :]
-
-
 def all_held(path: Path, first: OrkeeError) -> OrkeeError:
     """Return the error for a user with nine servers, naming the holder of the first file."""
     return OrkeeError(

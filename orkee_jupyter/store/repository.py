@@ -13,7 +13,7 @@ import duckdb
 from ..sandbox.errors import OrkeeError
 from ..sandbox.model import ENDED, ListQuery, Page, Sandbox
 from . import cursor, failures, statements
-from .database import RESERVE, Database, after, all_held, candidates
+from .database import RESERVE, Database, all_held, candidates
 from .history import DuckDBHistory
 from .inherit import Left, take_in
 from .migrate import transaction
@@ -54,12 +54,13 @@ class DuckDBStore:
                 loop.call_soon_threadsafe(on_notice, sentence)
 
         first: OrkeeError | None = None
-        for candidate in candidates(path):
+        names = candidates(path)
+        for number, candidate in enumerate(names, 1):
             database = Database(candidate, notice)
             writer = Writer(database)
             try:
                 await writer.submit(lambda connection: None)
-                await _inherit(database, writer, after(path, candidate), notice)
+                await _inherit(database, writer, names[number:], notice)
             except BaseException as error:
                 await writer.close()
                 if not isinstance(error, OrkeeError) or error.code != "store_locked":

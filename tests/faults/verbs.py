@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orkee_jupyter.client import OrkeeError
+from tests.integration import processes
 from tests.integration.world import World
 
 from .scene import Scene
@@ -81,6 +82,6 @@ def assert_kept_whole_or_not_at_all(scene: Scene, *, named: bool) -> None:
 def frozen_groups(scene: Scene) -> list[Path]:
     """Return the cgroups in which containers of the scene's sandboxes are frozen."""
     ids = [str(row["id"]) for row in scene.server.rows()]
-    walk = os.walk("/sys/fs/cgroup")
-    groups = [Path(at, name) for at, names, _ in walk for name in names if name.endswith("-frozen")]
-    return [path for path in groups if any(each[:12] in str(path) for each in ids)]
+    return [
+        path for path in processes.frozen_groups() if any(each[:12] in str(path) for each in ids)
+    ]

@@ -13,7 +13,7 @@ import pytest
 
 from orkee_jupyter.client import Client, OrkeeError, Sandbox
 
-from .processes import command_line, containers_of, kill, until
+from .processes import command_line, containers_of, frozen_groups, kill, until
 from .servers import Server
 from .world import World
 
@@ -39,13 +39,6 @@ def counted(sandbox: Sandbox) -> int:
     return int(next(iter(sandbox.logs(tail=1))))
 
 
-def groups() -> list[Path]:
-    """Return the cgroups of frozen containers."""
-    # A walk passes over folders that go meanwhile, a glob does not.
-    walk = os.walk("/sys/fs/cgroup")
-    return [Path(at, name) for at, names, _ in walk for name in names if name.endswith("-frozen")]
-
-
 @pytest.mark.parametrize("limits", [{}, {"memory": "128m", "cpus": 1, "pids": 50}])
 def test_a_frozen_program_goes_on_from_where_it_stood(
     client: Client, limits: dict[str, object]
@@ -65,7 +58,7 @@ def test_a_frozen_program_goes_on_from_where_it_stood(
         until(lambda: counted(sandbox) > stood + 3)
         assert list(sandbox.logs())[: stood + 3] == [str(n) for n in range(1, stood + 4)]
         assert (sandbox.url(3000), sandbox.exec("echo still").stdout) == (address, "still\n")
-        assert groups() == []
+        assert frozen_groups() == []
 
 
 def test_all_that_runs_in_it_stands_still_whatever_it_hides_behind(client: Client) -> None:
@@ -101,7 +94,7 @@ def test_a_stop_of_a_frozen_one_leaves_nothing(client: Client) -> None:
     sandbox = client.create("debian", command=["sh", "-c", COUNT], wait="log:3")
     sandbox.pause(freeze=True)
     assert sandbox.stop().status == "terminated"
-    until(lambda: containers_of([sandbox.id]) == [] and groups() == [])
+    until(lambda: containers_of([sandbox.id]) == [] and frozen_groups() == [])
 
 
 def test_a_pause_of_a_frozen_one_ends_its_container(client: Client) -> None:
@@ -113,7 +106,7 @@ def test_a_pause_of_a_frozen_one_ends_its_container(client: Client) -> None:
     sandbox = client.create("debian", command=command, wait="log:on")
     sandbox.pause(freeze=True).pause()
     assert (sandbox.status, sandbox.frozen, sandbox.reason) == ("paused", False, "paused")
-    until(lambda: containers_of([sandbox.id]) == [] and groups() == [])
+    until(lambda: containers_of([sandbox.id]) == [] and frozen_groups() == [])
     assert sandbox.resume().files.read_text("said") == "bye\n", "its end was in order"
     sandbox.stop()
 
@@ -128,7 +121,7 @@ def test_what_a_server_had_frozen_keeps_its_files(
         sandbox.files.write("x", "1")
         sandbox.pause(freeze=True)
     server.kill() if how == "SIGKILL" else server.stop()
-    until(lambda: containers_of([sandbox.id]) == [] and groups() == [], 20)
+    until(lambda: containers_of([sandbox.id]) == [] and frozen_groups() == [], 20)
     server.start()
     with server.client() as client:
         found = client.get("cold")
@@ -152,5 +145,5 @@ def test_an_engine_that_is_killed_takes_what_is_frozen_with_it(
         until(lambda: not sandbox.refresh().frozen, 20)
         assert sandbox.status == "paused"
         assert sandbox.resume().files.read_text("x") == "1"
-        assert groups() == [], "the next engine removes what was left"
+        assert frozen_groups() == [], "the next engine removes what was left"
         sandbox.stop()
