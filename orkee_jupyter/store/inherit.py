@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 
 from ..sandbox.errors import OrkeeError
-from . import statements
+from . import failures, statements
 from .database import RESERVE, Database, sandboxes
 from .history import ADD_EVENTS, ADD_EXECS, EVENT_COLUMNS, EXEC_COLUMNS
 from .migrate import transaction
@@ -73,8 +73,9 @@ def take_in(
             continue
         try:
             count = _copy(own, connection, left.connection)
-        except (duckdb.Error, OSError) as error:
-            notice(f"The sandboxes in {path} were left where they are ({type(error).__name__}).")
+        except (OrkeeError, duckdb.Error, OSError) as error:
+            cause = failures.translate_error(error, own.path).cause
+            notice(f"The sandboxes in {path} were left where they are: {cause}")
             database.finish(left.connection)
             continue
         taken.append(left)
@@ -92,7 +93,7 @@ def _copy(
     if not wanted:
         return 0
     if own.room() < 4 * RESERVE:
-        raise OSError("no room")
+        raise failures.disk_full(own.path)
     with transaction(connection):
         for table, columns, add in _TABLES:
             for rows in _pages(source, table, columns, wanted):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,14 +11,9 @@ from typing import Any
 import pytest
 
 from tests.client.conftest import machine, stub
+from tests.progress import quiet
 
 __all__ = ["machine", "stub"]
-
-
-def quiet(errors: bytes) -> bytes:
-    """Return what was said beside the steps of what took more than a second."""
-    return re.sub(rb"(?m)^\[\d+ s\] .*\n", b"", errors)
-
 
 Orkee = Callable[..., subprocess.CompletedProcess[bytes]]
 

@@ -12,8 +12,9 @@ from orkee_jupyter.cli import engine, values
 from orkee_jupyter.cli.progress import Progress
 from orkee_jupyter.sandbox.errors import OrkeeError
 from tests.client.stub_server import StubServer
+from tests.progress import quiet
 
-from .conftest import Orkee, quiet
+from .conftest import Orkee
 
 
 def test_templates_are_listed(orkee: Orkee, stub: StubServer) -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from tests.client.stub_server import StubServer
 from tests.client.test_streams import entry
+from tests.progress import quiet
 
-from .conftest import Orkee, quiet
+from .conftest import Orkee
 
 
 @pytest.fixture

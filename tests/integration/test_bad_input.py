@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from orkee_jupyter.client import Client, OrkeeError
+from tests.progress import quiet
 
 from .conftest import ALIKE
 from .kernels import Kernel
@@ -116,8 +116,7 @@ def ask(client: Client, mistake: Mistake) -> None:
 
 def said(stderr: bytes) -> list[str]:
     """Return the lines of an error, without those of the progress, which a slow machine shows."""
-    lines = stderr.decode().splitlines()
-    return [line for line in lines if not re.match(r"\[\d+ s\] ", line)]
+    return quiet(stderr).decode().splitlines()
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -18,7 +18,7 @@ from tests.server.conftest import Running
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Give a root folder with a project in it, and something beside it."""
-    project = tmp_path / "root" / "work" / "app"
+    project = tmp_path / "root" / "projects" / "app"
     project.mkdir(parents=True)
     (project / "main.js").write_text("1")
     (tmp_path / "secret").mkdir()
@@ -27,8 +27,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_named_from_the_root_or_by_its_whole_path(root: Path) -> None:
-    wanted = root / "work" / "app"
-    for given in ("work/app", "/work/app", "work/../work/app/", str(wanted)):
+    wanted = root / "projects" / "app"
+    for given in ("projects/app", "/projects/app", "projects/../projects/app/", str(wanted)):
         assert inside(root, given) == wanted.resolve()
     assert inside(root, ".") == inside(root, "") == root.resolve()
 
@@ -37,9 +37,9 @@ def test_a_folder_is_named_from_the_root_or_by_its_whole_path(root: Path) -> Non
     "given",
     [
         "../secret",
-        "work/../../secret",
-        "work/out",
-        "work/app/main.js",
+        "projects/../../secret",
+        "projects/out",
+        "projects/app/main.js",
         "nope",
         "/etc",
         "a\0b",
@@ -47,7 +47,7 @@ def test_a_folder_is_named_from_the_root_or_by_its_whole_path(root: Path) -> Non
     ],
 )
 def test_what_is_not_a_folder_inside_is_refused(root: Path, given: str) -> None:
-    (root / "work" / "out").symlink_to(root.parent / "secret")
+    (root / "projects" / "out").symlink_to(root.parent / "secret")
     (root / "loop").symlink_to(root / "loop")
     with pytest.raises(OrkeeError) as caught:
         inside(root, given)
@@ -56,13 +56,13 @@ def test_what_is_not_a_folder_inside_is_refused(root: Path, given: str) -> None:
 
 
 def test_a_link_that_stays_inside_is_followed_to_the_folder_itself(root: Path) -> None:
-    (root / "alias").symlink_to("work/app")
-    assert inside(root, "alias") == (root / "work" / "app").resolve()
+    (root / "alias").symlink_to("projects/app")
+    assert inside(root, "alias") == (root / "projects" / "app").resolve()
 
 
 @pytest.mark.asyncio
 async def test_what_is_ignored_stays_behind_and_links_stay_links(root: Path) -> None:
-    project = root / "work" / "app"
+    project = root / "projects" / "app"
     (project / ".gitignore").write_text("*.log\nnode_modules/\n")
     (project / ".orkeeignore").write_text("data\n!kept.log\n")
     for name in ("a.log", "kept.log", "data", "node_modules/x", ".git/config"):
